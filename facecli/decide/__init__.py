@@ -1,0 +1,1 @@
+"""Step 4: predict. The open-set decision: a name, or unknown."""

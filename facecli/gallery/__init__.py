@@ -1,0 +1,1 @@
+"""Step 3: compare. The people enrolled, their templates, and nearest-neighbour search."""

@@ -1,0 +1,1 @@
+"""Photos and folders as they are on disk."""

@@ -1,0 +1,1 @@
+"""Where networks run: devices, engines, and the weights with their manifests."""

@@ -1,0 +1,1 @@
+"""The use cases: they return values, print nothing and know no command line."""
