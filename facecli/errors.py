@@ -98,7 +98,7 @@ class GeometryError(InputError):
 
 
 class MachineError(FacecliError):
-    """This machine lacks something that the call needs."""
+    """The machine lacks something that the call needs."""
 
     code = "environment"
     exit_code = 4

@@ -32,7 +32,7 @@ def _frozen(array: NDArray[Any], dtype: type, shape: tuple[int | None, ...], wha
     )
     if not fits:
         raise GeometryError(f"{what} has shape {array.shape}, expected {shape}")
-    result = np.ascontiguousarray(array, dtype=dtype).view()
+    result: NDArray[Any] = np.ascontiguousarray(array, dtype=dtype).view()
     result.flags.writeable = False
     return result
 
