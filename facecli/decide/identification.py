@@ -1,0 +1,88 @@
+"""The open-set answer for a face, and what two answers of one photo say about each other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from facecli.decide.threshold import is_match
+from facecli.errors import ConfigError
+from facecli.types import Candidate, Identification
+
+
+@dataclass(frozen=True, slots=True)
+class NameConflict:
+    """One person named on several faces of one photo.
+
+    Attributes
+    ----------
+    person_id : int
+    name : str
+    faces : tuple of int
+        Which faces, as indices into what was asked about.
+    warning : str
+        One sentence, the same for each of these faces.
+    """
+
+    person_id: int
+    name: str
+    faces: tuple[int, ...]
+    warning: str
+
+
+def identify(candidates: Iterable[Candidate], threshold: float) -> Identification:
+    """Name the nearest candidate if it reaches the threshold, and nobody otherwise.
+
+    Parameters
+    ----------
+    candidates : iterable of Candidate
+        Of one face, in any order; none where the gallery is empty.
+    threshold : float
+        Cosine similarity; above 1 nobody is ever named.
+
+    Raises
+    ------
+    ConfigError
+        If the threshold is NaN.
+    """
+    if math.isnan(threshold):
+        raise ConfigError("the threshold is not a number", hint="Give a cosine similarity between -1 and 1.")
+    ranked = tuple(sorted(candidates, key=lambda candidate: candidate.rank))
+    person = ranked[0] if ranked and is_match(ranked[0].score, threshold) else None
+    return Identification(candidates=ranked, threshold=threshold, person=person)
+
+
+def name_conflicts(identifications: Sequence[Identification | None]) -> list[NameConflict]:
+    """Find people who were named on more than one face of a photo.
+
+    Names are kept: nothing here says which of the faces is wrong (or whether one of them is a mirror or a poster).
+
+    Parameters
+    ----------
+    identifications : sequence of Identification or None
+        One for each face of *one* photo; None for a face that was not identified.
+
+    Returns
+    -------
+    list of NameConflict
+        In the order in which the people first appear.
+    """
+    named: dict[int, list[int]] = {}
+    names: dict[int, str] = {}
+    for face, identification in enumerate(identifications):
+        if identification is None or identification.person is None:
+            continue
+        person = identification.person
+        named.setdefault(person.person_id, []).append(face)
+        names[person.person_id] = person.name
+    return [
+        NameConflict(
+            person_id,
+            names[person_id],
+            tuple(faces),
+            f"{names[person_id]} is named on {len(faces)} faces of this photo; at most one can be right",
+        )
+        for person_id, faces in named.items()
+        if len(faces) > 1
+    ]

@@ -1,0 +1,76 @@
+"""Search in a gallery: embeddings in, ranked people out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from facecli.errors import ModelMismatchError
+from facecli.gallery.exact_index import ExactIndex
+from facecli.gallery.records import TemplateMatrix
+from facecli.gallery.store import Gallery
+from facecli.types import Candidate, Embedding
+
+
+class GallerySearch:
+    """Searches a gallery, keeping its templates in memory until the gallery changes.
+
+    Parameters
+    ----------
+    gallery : Gallery
+        Stays open as long as this is used.
+    """
+
+    def __init__(self, gallery: Gallery) -> None:
+        self._gallery = gallery
+        self._loaded: tuple[TemplateMatrix, ExactIndex] | None = None
+
+    def candidates(self, embeddings: Sequence[Embedding], k: int) -> list[tuple[Candidate, ...]]:
+        """Rank the people nearest to each embedding.
+
+        Parameters
+        ----------
+        embeddings : sequence of Embedding
+            All of one model.
+        k : int
+            How many people for each; fewer come back where fewer are enrolled.
+
+        Returns
+        -------
+        list of tuple of Candidate
+            For each embedding, rank 1 first; empty tuples where nobody is enrolled.
+
+        Raises
+        ------
+        ModelMismatchError
+            If the embeddings come from several models, or the gallery holds none of theirs but some of others.
+        InputError
+            If `k` is not positive.
+        """
+        if not embeddings:
+            return []
+        model_ids = sorted({embedding.model_id for embedding in embeddings})
+        if len(model_ids) > 1:
+            raise ModelMismatchError(
+                f"faces embedded by {' and '.join(model_ids)} cannot be searched together",
+                hint="Embed all of them with one model.",
+            )
+        matrix, index = self._current(model_ids[0])
+        found = index.top_people(np.stack([embedding.vector for embedding in embeddings]), k)
+        return [
+            tuple(
+                Candidate(rank, person.person_id, matrix.names[person.person_id], person.template_id, person.score)
+                for rank, person in enumerate(people, 1)
+            )
+            for people in found
+        ]
+
+    def _current(self, model_id: str) -> tuple[TemplateMatrix, ExactIndex]:
+        loaded = self._loaded
+        if loaded is None or (loaded[0].model_id, loaded[0].revision) != (model_id, self._gallery.revision):
+            self._loaded = loaded = None  # two matrices need not be held at once
+            matrix = self._gallery.matrix(model_id)
+            loaded = matrix, ExactIndex(matrix.vectors, matrix.person_ids, matrix.template_ids)
+            self._loaded = loaded
+        return loaded
