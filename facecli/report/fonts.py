@@ -136,7 +136,7 @@ def text_runs(text: str) -> tuple[Run, ...] | None:
         if drawn is None:
             return None
         characters.append(drawn)
-    kept = "".join(characters).strip()
+    kept = " ".join("".join(characters).split())  # no gap where a symbol was left out
     if not kept:
         return None
     glyphs = [character for character in kept if not _needs_no_glyph(character)]

@@ -62,19 +62,19 @@ def make_label(face: Face, number: int, font_px: int, max_width_px: int) -> Labe
     A name too wide is cut short. A name that no font of this machine can draw becomes ``person 3``, after the
     person's id. None if there is no room for even one letter, or no font at all.
     """
-    name, ending = _words(face, number)
+    name, score = _words(face, number)
     name = name[:MAX_NAME_LENGTH]
     if text_runs(name) is None:
         person = face.identification.person if face.identification else None
         name = f"person {person.person_id}" if person else f"#{number}"
-    label = _set(name + ending, font_px)
+    label = _set(name, score, font_px)
     kept = len(name)
     while label is not None and label.size_px[0] > max_width_px:
         if kept <= 1:
             return None
         # Aim at what fits if all letters were equally wide, and leave at least one off each time.
         kept = min(kept - 1, max(1, kept * max_width_px // label.size_px[0]))
-        label = _set(f"{name[:kept].rstrip()}...{ending}", font_px)
+        label = _set(f"{name[:kept].rstrip()}...", score, font_px)
     return label
 
 
@@ -82,11 +82,12 @@ def _words(face: Face, number: int) -> tuple[str, str]:
     if face.identification is None:
         return f"#{number}", ""
     person = face.identification.person
-    return (UNKNOWN, "") if person is None else (person.name, f" {person.score:.2f}")
+    return (UNKNOWN, "") if person is None else (person.name, f"{person.score:.2f}")
 
 
-def _set(text: str, font_px: int) -> Label | None:
-    runs = text_runs(text) or ()
+def _set(name: str, score: str, font_px: int) -> Label | None:
+    # The score is set by itself: in one text with a right-to-left name it would move to its left.
+    runs = [*(text_runs(name) or ()), *(Run(run.font, f" {run.text}") for run in text_runs(score) or ())]
     pieces = [(run.text, font) for run in runs if (font := _font(run, font_px)) is not None]
     if not pieces:
         return None
