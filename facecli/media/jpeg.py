@@ -1,0 +1,65 @@
+"""JPEG by Pillow, without what a photo's pixels do not need."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from PIL import JpegImagePlugin
+
+END_OF_IMAGE: Final = b"\xff\xd9"
+
+# The scales that libjpeg decodes at with less work than in full.
+_REDUCTIONS: Final = (8, 4, 2)
+
+# After the first scan: any marker that is not a stuffed zero, a fill byte or a restart.
+_MARKER: Final = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")
+_START_OF_SCAN: Final = 0xDA
+_END_OF_IMAGE: Final = 0xD9
+
+
+class JpegFile(JpegImagePlugin.JpegImageFile):
+    """A JPEG; the first picture where the file holds several (MPO)."""
+
+    def _read_dpi_from_exif(self) -> None:
+        """Leave the resolution alone: reading it imports the TIFF plugin, which warns about damaged EXIF data."""
+
+    @property
+    def scan_offset(self) -> int:
+        """Where in the file the entropy-coded data of the first scan begin, before they are loaded."""
+        return self.fp.tell() if self.fp is not None else 0
+
+    @property
+    def is_progressive(self) -> bool:
+        """Whether all coefficients of the full picture are held until the last scan has been read."""
+        return bool(self.info.get("progressive"))
+
+
+def reduce(image: JpegFile, min_long_side: int) -> None:
+    """Have `image` decoded at the smallest scale whose longer side keeps `min_long_side` pixels."""
+    width, height = image.size
+    by = next((by for by in _REDUCTIONS if -(-max(width, height) // by) >= min_long_side), 1)
+    image.draft(None, (max(width // by, 1), max(height // by, 1)))
+
+
+def count_scans(data: bytes, start: int, stop_after: int) -> int:
+    """Count the scans of a JPEG.
+
+    Parameters
+    ----------
+    data : bytes
+        The file.
+    start : int
+        Offset of the entropy-coded data of the first scan.
+    stop_after : int
+        Counting ends once there are more than this.
+    """
+    scans = 1
+    position = start
+    while scans <= stop_after and (match := _MARKER.search(data, position)):
+        marker = match[1][0]
+        if marker == _END_OF_IMAGE:
+            break
+        scans += marker == _START_OF_SCAN
+        position = match.end() + int.from_bytes(data[match.end() : match.end() + 2], "big")
+    return scans
