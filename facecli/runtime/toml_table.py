@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,9 +51,9 @@ class TomlTable:
     def __contains__(self, key: str) -> bool:
         return key in self._values
 
-    def keys(self) -> tuple[str, ...]:
-        """Keys that nobody took yet, in the order of the file."""
-        return tuple(self._values)
+    def __iter__(self) -> Iterator[str]:
+        """Go through the keys that nobody took yet, in the order of the file."""
+        return iter(tuple(self._values))
 
     def wrong(self, key: str, expected: str) -> WeightsError:
         """Make the error for a key whose value is not what is `expected`."""
