@@ -23,10 +23,14 @@ _MODE_OF_SPACE: Final = {b"RGB ": "RGB", b"GRAY": "L", b"CMYK": "CMYK"}
 # Building a transform takes longer than using it on a small photo, and an archive has few profiles.
 _TRANSFORMS_KEPT: Final = 16
 
+# Sensors of 8, 10 and 12 bits that were stored as they were in 16: as the file has it, such a picture is black.
+_SENSOR_LEVELS: Final = (255, 1023, 4095)
+_DARK_NOTE: Final = "it uses the lowest sixteenth of its 16 bits at most; that range was taken for the full one"
+
 _WIDE_MODES: Final = frozenset({"I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
 
 
-def to_srgb(image: Image.Image, icc_profile: bytes | None, bits: int = 0) -> tuple[Image.Image, tuple[str, ...]]:
+def to_srgb(image: Image.Image, icc_profile: bytes | None, white_level: int = 0) -> tuple[Image.Image, tuple[str, ...]]:
     """Convert a loaded picture to mode RGB in sRGB, transparent parts on white.
 
     Parameters
@@ -35,19 +39,21 @@ def to_srgb(image: Image.Image, icc_profile: bytes | None, bits: int = 0) -> tup
         In any of Pillow's modes.
     icc_profile : bytes or None
         The profile that was embedded in the file.
-    bits : int
-        Significant bits of a picture wider than 8, where the file states them; otherwise 0.
+    white_level : int
+        The value that means white in a grey picture of more than 8 bits, where the file says; otherwise 0.
 
     Returns
     -------
     Image
         Mode RGB.
     tuple of str
-        What was wrong with the profile or the transparency, if anything; the pixels are then as in the file.
+        What was odd about the profile, the transparency or the range of values, and what was made of it.
     """
     if image.mode in _WIDE_MODES:
-        image = _narrow(image, bits)
-    elif image.mode == "1":
+        image, notes = _narrow(image, white_level)
+        colours, more = _apply_profile(image, icc_profile)
+        return colours, (*notes, *more)
+    if image.mode == "1":
         image = image.convert("L")
     if image.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in image.info:
         return _on_white(image, icc_profile)
@@ -58,21 +64,23 @@ def to_srgb(image: Image.Image, icc_profile: bytes | None, bits: int = 0) -> tup
     return _apply_profile(image, icc_profile)
 
 
-def _narrow(image: Image.Image, bits: int) -> Image.Image:
-    """Return a picture of more than 8 bits as mode L, its full range mapped to 0-255."""
+def _narrow(image: Image.Image, white_level: int) -> tuple[Image.Image, tuple[str, ...]]:
+    """Return a grey picture of more than 8 bits as mode L, and what was odd about its range."""
     values = np.asarray(image)
     if image.mode.startswith("I;16"):
-        top = (1 << bits) - 1 if 8 < bits < 16 else 65535
-        steps = (np.arange(65536, dtype=np.float32) * (255.0 / top) + 0.5).clip(0, 255).astype(np.uint8)
-        return Image.fromarray(steps[values])
+        white = white_level or 65535
+        largest = int(values.max(initial=0))
+        used = next((level for level in _SENSOR_LEVELS if largest <= level), white)
+        steps = (np.arange(65536, dtype=np.float32) * (255.0 / min(used, white)) + 0.5).clip(0, 255).astype(np.uint8)
+        return Image.fromarray(steps[values]), (_DARK_NOTE,) if used < white else ()
     values = np.nan_to_num(values.astype(np.float32), copy=False, nan=0.0, posinf=0.0, neginf=0.0)
-    values *= 255.0 / _top_of(float(values.max(initial=0.0)))
-    return Image.fromarray((values + 0.5).clip(0, 255).astype(np.uint8))
+    values *= 255.0 / (white_level or _white_of(float(values.max(initial=0.0))))
+    return Image.fromarray((values + 0.5).clip(0, 255).astype(np.uint8)), ()
 
 
-def _top_of(largest: float) -> float:
+def _white_of(largest: float) -> float:
     """Guess what value means white, from the largest: formats with 32 bits do not say."""
-    return next((top for top in (1.0, 255.0, 65535.0) if largest <= top), largest)
+    return next((white for white in (1.0, 255.0, 65535.0) if largest <= white), largest)
 
 
 def _on_white(image: Image.Image, icc_profile: bytes | None) -> tuple[Image.Image, tuple[str, ...]]:

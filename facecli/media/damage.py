@@ -46,8 +46,8 @@ def is_cut_short(data: bytes, format_name: str) -> bool:
     """
     match format_name:
         case "JPEG":
-            # An end mark before the last scan belongs to a thumbnail.
-            return data.rfind(_JPEG_END) < data.rfind(_JPEG_SCAN) or _JPEG_SCAN not in data
+            # An end mark before the last scan belongs to a thumbnail; both are absent where the header is cut.
+            return data.rfind(_JPEG_END) <= data.rfind(_JPEG_SCAN)
         case "PNG":
             return b"IEND" not in data
         case "WebP":

@@ -121,7 +121,7 @@ def sniff(data: bytes, source: str) -> str:
     if _TGA_NAME.search(source):
         return _TGA.name
     raise UnreadableImageError(
-        f"{printable_name(source)} is not a picture in any known format",
+        f"{printable_name(source)} is not a picture in any format that is read",
         hint="check that the file is a photo; facecli goes by content, not by name",
         code="not_an_image",
     )

@@ -97,8 +97,10 @@ def decode_photo(
 def _finish(loaded: Loaded, format_name: str, source: str) -> Photo:
     """Turn decoded pixels upright and into sRGB."""
     image = loaded.image
+    # Pillow scales what a PGM of more than 8 bits holds to 16 bits.
+    white_level = 65535 if format_name == "PPM" and image.mode == "I" else getattr(image, "white_level", 0)
     profile = image.info.get("icc_profile")
-    colours, notes = to_srgb(image, profile, getattr(image, "bits_per_sample", 0))
+    colours, notes = to_srgb(image, profile, white_level)
     orientation = UPRIGHT if format_name in _UPRIGHT_WHEN_LOADED else orientation_of(image.info)
     width, height = loaded.full_size
     if swaps_sides(orientation):

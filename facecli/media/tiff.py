@@ -10,6 +10,8 @@ _NEW_SUBFILE_TYPE: Final = 254
 _SUB_IFDS: Final = 330
 _DNG_VERSION: Final = 50706
 _BITS_PER_SAMPLE: Final = 258
+_SAMPLE_FORMAT: Final = 339
+_UNSIGNED, _SIGNED = 1, 2
 _REDUCED_PICTURE: Final = 1  # bit 0 of NewSubfileType (TIFF 6.0, section 8)
 
 
@@ -30,8 +32,14 @@ class TiffFile(TiffImagePlugin.TiffImageFile):
         return _DNG_VERSION in self.tag_v2 or (preview and _SUB_IFDS in self.tag_v2)
 
     @property
-    def bits_per_sample(self) -> int:
-        """Bits of the first channel as the file states them."""
-        bits = self.tag_v2.get(_BITS_PER_SAMPLE, (1,))
-        first = bits[0] if isinstance(bits, tuple) and bits else bits
+    def white_level(self) -> int:
+        """What value means white in a grey picture of 9 to 16 bits; 0 where the file does not say."""
+        bits, form = self._first(_BITS_PER_SAMPLE), self._first(_SAMPLE_FORMAT)
+        if not 8 < bits <= 16 or form not in {0, _UNSIGNED, _SIGNED}:
+            return 0
+        return (1 << (bits - 1 if form == _SIGNED else bits)) - 1
+
+    def _first(self, tag: int) -> int:
+        values = self.tag_v2.get(tag, (0,))
+        first = values[0] if isinstance(values, tuple) and values else values
         return first if isinstance(first, int) else 0
