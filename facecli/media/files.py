@@ -132,6 +132,8 @@ def read_file(path: str | os.PathLike[str], limits: ImageLimits = DEFAULT_LIMITS
         With code not_found, is_directory, not_a_file, permission_denied, empty_file, too_large or io_error.
     """
     path = os.fspath(path)
+    if not path:  # which pathlib takes for the current folder
+        raise UnreadableImageError("the path of a photo is empty", hint="name a file", code="not_found")
     try:
         # Before opening too: opening a device can already act on it (rewind a tape).
         _refuse_kind(path, Path(path).stat().st_mode)
