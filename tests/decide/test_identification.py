@@ -1,0 +1,74 @@
+import math
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from facecli.decide.identification import NameConflict, identify, name_conflicts
+from facecli.errors import ConfigError
+from facecli.types import Candidate, Identification
+
+ANA, BO = 1, 2
+NAMES = {ANA: "Ana", BO: "Bo"}
+
+
+def candidate(rank: int, person_id: int, score: float) -> Candidate:
+    return Candidate(rank=rank, person_id=person_id, name=NAMES[person_id], template_id=rank, score=score)
+
+
+def named(person_id: int) -> Identification:
+    return identify([candidate(1, person_id, 0.9)], 0.5)
+
+
+UNKNOWN = identify([candidate(1, ANA, 0.4)], 0.5)
+
+
+def test_the_nearest_candidate_is_named_at_the_threshold_and_the_order_given_does_not_matter():
+    first, second = candidate(1, BO, 0.5), candidate(2, ANA, 0.45)
+    assert identify([second, first], 0.5) == Identification((first, second), 0.5, first)
+
+
+def test_below_the_threshold_nobody_is_named_but_the_candidates_stay():
+    assert (UNKNOWN.candidates, UNKNOWN.person) == ((candidate(1, ANA, 0.4),), None)
+
+
+def test_an_empty_gallery_names_nobody():
+    assert identify([], -1.0) == Identification((), -1.0, None)
+
+
+def test_a_threshold_that_is_no_number_is_refused():
+    with pytest.raises(ConfigError, match="not a number"):
+        identify([candidate(1, ANA, 0.9)], math.nan)
+
+
+@given(
+    st.lists(st.floats(-1, 1), max_size=5).map(lambda scores: sorted(scores, reverse=True)),
+    st.floats(-1, 1),
+    st.floats(0, 1),
+)
+def test_a_stricter_threshold_never_names_more(scores, threshold, more):
+    candidates = [candidate(rank, ANA, score) for rank, score in enumerate(scores, 1)]
+    lenient, strict = identify(candidates, threshold), identify(candidates, threshold + more)
+    assert strict.person is None or strict.person == lenient.person
+
+
+def test_one_person_on_two_faces_is_a_conflict_of_both():
+    assert name_conflicts([named(ANA), UNKNOWN, None, named(BO), named(ANA)]) == [
+        NameConflict(ANA, "Ana", (0, 4), "Ana is named on 2 faces of this photo; at most one can be right")
+    ]
+
+
+def test_conflicts_come_in_the_order_in_which_people_appear():
+    conflicts = name_conflicts([named(BO), named(ANA), named(ANA), named(BO), named(BO)])
+    assert [(conflict.name, conflict.faces) for conflict in conflicts] == [("Bo", (0, 3, 4)), ("Ana", (1, 2))]
+
+
+def test_unknown_faces_and_different_people_do_not_conflict():
+    assert name_conflicts([UNKNOWN, UNKNOWN, named(ANA), named(BO), None]) == []
+
+
+def test_deciding_needs_neither_a_database_nor_a_network():
+    code = "import sys, facecli.decide.identification; print({'sqlite3', 'cv2', 'torch', 'PIL'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
