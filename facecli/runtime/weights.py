@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import os
 from dataclasses import dataclass, replace
@@ -127,6 +126,8 @@ def find(name: str, *, cache_dir: Path) -> Manifest | None:
                 return _with_catalogue_facts(manifest) if folder.parent == cache_dir else manifest
         if name in catalogue():
             return None
+    import difflib  # 13 ms that only a misspelt name is worth
+
     known = [*models_in(models_dir()), *models_in(cache_dir), *catalogue()]
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {close[0]!r}?" if close else "run: facecli models list"
@@ -170,7 +171,9 @@ def resolve(name: str, *, cache_dir: Path, offline: bool = False) -> tuple[Path,
         If the weights are missing or altered, or are of a kind that cannot be run yet.
     """
     manifest = find(name, cache_dir=cache_dir)
-    if name in catalogue() and not catalogue()[name].runnable:
+    ships = manifest is not None and manifest.folder.parent == models_dir()
+    entry = None if ships else catalogue().get(name)
+    if entry is not None and not entry.runnable:
         raise WeightsError(f"{name!r} can be pulled, but facecli cannot run it yet", hint="run: facecli models list")
     if manifest is None or not manifest.path.is_file():
         raise WeightsError(f"weights of {name!r} are not on this machine", hint=_missing_hint(name, offline))

@@ -192,6 +192,11 @@ def test_a_manifest_is_written_for_the_user_alone(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "mine").iterdir()) == [MANIFEST_FILE, "net.onnx"]
 
 
+def test_a_manifest_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"absent/manifest\.toml cannot be written: No such file"):
+        write_manifest(embedder("absent", tmp_path / "absent"))
+
+
 def test_the_cache_can_be_put_elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("FACECLI_CACHE", str(tmp_path))
     assert default_cache_dir() == tmp_path / "models"
