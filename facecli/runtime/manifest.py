@@ -186,6 +186,7 @@ def parse_manifest(table: TomlTable, name: str, folder: Path, *, hash_may_be_unk
             mean=_channels(inputs, "mean", 0.0),
             scale=_channels(inputs, "scale", 1.0, zero_allowed=False),
             bgr=inputs.truth("bgr", default=False),
+            inside=inputs.truth("inside", default=False),
         ),
         template_xy=tuple((float(x), float(y)) for x, y in template),
         dimension=outputs.count("dimension") if is_embedder else None,
@@ -243,6 +244,7 @@ def format_manifest(manifest: Manifest) -> str:
     lines.append(f"mean = {list(manifest.preprocessing.mean)}")
     lines.append(f"scale = {list(manifest.preprocessing.scale)}")
     lines.append(f"bgr = {str(manifest.preprocessing.bgr).lower()}")
+    lines.append(f"inside = {str(manifest.preprocessing.inside).lower()}")
     if manifest.template_xy:
         lines.append(f"template = {[list(point) for point in manifest.template_xy]}")
     lines += ["", "[output]", f"names = [{', '.join(_quoted_all(manifest.output_names))}]"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from facecli.types import FloatArray, PixelArray
@@ -10,10 +11,7 @@ from facecli.types import FloatArray, PixelArray
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """How a network wants its pictures; the engine does it where it runs.
-
-    A network of facecli is always fed uint8 RGB of shape (N, H, W, 3); the engine turns it into
-    ``(x - mean) / scale`` as float32 of shape (N, 3, H, W), in BGR order if `bgr`.
+    """How a network wants its pictures: ``(x - mean) / scale``, float32, shape (N, 3, H, W).
 
     Attributes
     ----------
@@ -21,16 +19,39 @@ class Preprocessing:
         One number a channel, in RGB order.
     bgr : bool
         The network was trained on BGR.
+    inside : bool
+        The graph does all this itself: it takes uint8 RGB of shape (N, H, W, 3), as every network that ships
+        does. Otherwise the engine does it.
     """
 
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     scale: tuple[float, float, float] = (1.0, 1.0, 1.0)
     bgr: bool = False
+    inside: bool = False
 
 
 class Network(Protocol):
-    """A loaded network."""
+    """A loaded network. May be called from several threads at once."""
 
     def __call__(self, pictures: PixelArray) -> dict[str, FloatArray]:
         """Run pictures of shape (N, H, W, 3), uint8 RGB, and return each output by name, float32."""
+        ...
+
+
+class Engine(Protocol):
+    """Something that runs networks on a device."""
+
+    @property
+    def name(self) -> str:
+        """Engine and device in a word each, as reports show them: ``openvino:cpu``."""
+        ...
+
+    def load(self, path: Path, preprocessing: Preprocessing) -> Network:
+        """Load an ONNX file.
+
+        Raises
+        ------
+        WeightsError
+            If the file cannot be read as a network this engine runs.
+        """
         ...

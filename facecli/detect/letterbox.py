@@ -1,0 +1,112 @@
+"""At which size a photo goes through a detector, and how photos of different sizes share a batch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from facecli.detect.edges import edge_map
+from facecli.types import FloatArray, Photo, PixelArray
+
+
+@dataclass(frozen=True, slots=True)
+class DetectionSize:
+    """How large photos are when a detector looks at them.
+
+    Attributes
+    ----------
+    min_face_px : int or None
+        Smallest face wanted, as its side in full-resolution pixels; None finds what the usual cost allows.
+    network_face_px : int
+        Side at which the detector finds faces dependably; see its module for the measurement.
+    max_long_side_px : int
+        Cap on the long side in the network when `min_face_px` is None.
+    hard_long_side_px : int
+        Cap when it is given: memory and time grow with the square.
+    max_enlargement : float
+        Photos are never enlarged by more than this.
+    """
+
+    min_face_px: int | None
+    network_face_px: int
+    max_long_side_px: int = 1280
+    hard_long_side_px: int = 4096
+    max_enlargement: float = 2.0
+
+    # Without a wish, faces from this size on are looked for as far as the cap allows.
+    DEFAULT_MIN_FACE_PX = 20
+
+    def scale_for(self, width: int, height: int) -> float:
+        """Network pixels per full-resolution pixel for a photo of this full-resolution size."""
+        wanted = self.network_face_px / (self.min_face_px or self.DEFAULT_MIN_FACE_PX)
+        cap = self.max_long_side_px if self.min_face_px is None else self.hard_long_side_px
+        return min(wanted, self.max_enlargement, cap / max(width, height))
+
+    def long_side_for(self, width: int, height: int) -> int:
+        """Long side in network pixels, which is also what decoding must deliver at least."""
+        return math.ceil(self.scale_for(width, height) * max(width, height))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Letterbox:
+    """A photo as the network sees it, and the way back.
+
+    Attributes
+    ----------
+    canvas : ndarray of shape (H, W, 3), uint8
+        The photo at detection size, padded with black at the right and bottom to multiples of the stride.
+    scale_xy : ndarray of shape (2,), float32
+        Network pixels per full-resolution pixel.
+    origin_xy : ndarray of shape (2,), float32
+        Full-resolution pixel at the canvas's top left corner.
+    """
+
+    canvas: PixelArray
+    scale_xy: FloatArray
+    origin_xy: FloatArray
+
+    def to_photo(self, points_xy: FloatArray) -> FloatArray:
+        """Map canvas pixels of shape (..., 2) to full-resolution pixels."""
+        return np.asarray(points_xy / self.scale_xy + self.origin_xy, np.float32)
+
+
+def letterbox(photo: Photo, size: DetectionSize, stride: int, *, use_edges: bool = True) -> Letterbox | None:
+    """Prepare a photo for the network, or return None if its edge map shows no structure.
+
+    Uniform borders are cut, which changes neither the scale nor any coordinate that comes back.
+    """
+    pixels = photo.pixels
+    left, top, right, bottom = 0, 0, pixels.shape[1], pixels.shape[0]
+    if use_edges:
+        edges = edge_map(pixels)
+        if edges.is_blank:
+            return None
+        left, top, right, bottom = edges.content_box()
+    content = pixels[top:bottom, left:right]
+    scale = size.scale_for(photo.full_width, photo.full_height) / photo.scale_xy
+    width, height = (
+        max(1, round(side * factor)) for side, factor in zip((right - left, bottom - top), scale, strict=True)
+    )
+    if (width, height) != (content.shape[1], content.shape[0]):
+        shrinking = width < content.shape[1]
+        content = cv2.resize(content, (width, height), interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR)
+    canvas = np.zeros((-(-height // stride) * stride, -(-width // stride) * stride, 3), np.uint8)
+    canvas[:height, :width] = content
+    exact = np.array([width / (right - left), height / (bottom - top)], np.float32) * photo.scale_xy
+    return Letterbox(canvas, exact, np.array([left, top], np.float32) / photo.scale_xy)
+
+
+def in_batches(boxes: list[Letterbox | None], max_pixels: int) -> list[list[int]]:
+    """Group canvases of one shape into batches of at most `max_pixels` (but at least one); None are left out."""
+    by_shape: dict[tuple[int, ...], list[int]] = {}
+    for index, box in enumerate(boxes):
+        if box is not None:
+            by_shape.setdefault(box.canvas.shape, []).append(index)
+    batches = []
+    for (height, width, _), members in by_shape.items():
+        count = max(1, max_pixels // (height * width))
+        batches += [members[start : start + count] for start in range(0, len(members), count)]
+    return batches

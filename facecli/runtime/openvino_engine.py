@@ -1,0 +1,136 @@
+"""Networks on a CPU, in OpenVINO."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from facecli.errors import MachineError, WeightsError
+from facecli.runtime.network import Preprocessing
+from facecli.types import FloatArray, PixelArray
+
+Precision = Literal["f32", "bf16"]
+
+
+def import_openvino() -> Any:
+    """Import openvino without its model converter.
+
+    The converter (``openvino.tools.ovc``) is not used here, takes two thirds of the import time, and is the only
+    part that imports openvino-telemetry, which reports usage over the network. openvino's own code expects that it
+    may be missing.
+
+    Raises
+    ------
+    MachineError
+        If openvino is not installed.
+    """
+    blocked = "openvino.tools.ovc"
+    before = sys.modules.get(blocked, ...)
+    sys.modules[blocked] = None  # type: ignore[assignment]  # documented by importlib: None makes the import fail
+    try:
+        return importlib.import_module("openvino")
+    except ImportError as error:
+        raise MachineError(
+            f"OpenVINO cannot be imported: {error}",
+            hint="Install it with 'pip install openvino', or use --engine torch.",
+        ) from error
+    finally:
+        if before is ...:
+            del sys.modules[blocked]
+        else:
+            sys.modules[blocked] = before
+
+
+class OpenVinoEngine:
+    """Runs ONNX files on the CPU.
+
+    Parameters
+    ----------
+    precision : {"f32", "bf16"}
+        Arithmetic of the network. bfloat16 is faster where the processor has it.
+    threads : int
+        0 takes every core.
+    cache_dir : Path, optional
+        Where compiled networks are kept, so that the next start is quick.
+    """
+
+    def __init__(self, *, precision: Precision = "f32", threads: int = 0, cache_dir: Path | None = None) -> None:
+        self._openvino = import_openvino()
+        self._core = self._openvino.Core()
+        self._settings: dict[str, str | int] = {
+            "INFERENCE_PRECISION_HINT": precision,
+            "PERFORMANCE_HINT": "LATENCY",
+        }
+        if threads:
+            self._settings["INFERENCE_NUM_THREADS"] = threads
+        if cache_dir is not None and _make_private(cache_dir):
+            self._settings["CACHE_DIR"] = os.fspath(cache_dir)
+
+    @property
+    def name(self) -> str:
+        """Engine and device."""
+        return "openvino:cpu"
+
+    def load(self, path: Path, preprocessing: Preprocessing) -> OpenVinoNetwork:
+        """Load an ONNX file; see `facecli.runtime.network.Engine.load`."""
+        try:
+            if preprocessing.inside:
+                # By path, not as a model read first: only so the compiled-model cache spares reading the ONNX.
+                compiled = self._core.compile_model(os.fspath(path), "CPU", self._settings)
+            else:
+                model = self._with_preprocessing(self._core.read_model(os.fspath(path)), preprocessing)
+                compiled = self._core.compile_model(model, "CPU", self._settings)
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[-1]
+            raise WeightsError(
+                f"{path} cannot be loaded as a network: {reason}",
+                hint="Check the file with 'facecli models verify', or convert it to ONNX opset 17.",
+            ) from error
+        return OpenVinoNetwork(compiled)
+
+    def _with_preprocessing(self, model: Any, preprocessing: Preprocessing) -> Any:
+        """Put cast, layout, mean and scale in front of a network that takes float32 (N, 3, H, W)."""
+        shape = model.input().partial_shape
+        model.reshape([-1, *list(shape)[1:]])
+        steps = self._openvino.preprocess.PrePostProcessor(model)
+        picture = steps.input()
+        picture.tensor().set_element_type(self._openvino.Type.u8).set_layout(self._openvino.Layout("NHWC"))
+        picture.tensor().set_color_format(self._openvino.preprocess.ColorFormat.RGB)
+        picture.model().set_layout(self._openvino.Layout("NCHW"))
+        wanted = picture.preprocess().convert_element_type(self._openvino.Type.f32)
+        wanted.mean(list(preprocessing.mean)).scale(list(preprocessing.scale))
+        if preprocessing.bgr:
+            wanted.reverse_channels()
+        return steps.build()
+
+
+class OpenVinoNetwork:
+    """A compiled network with one inference request a thread."""
+
+    def __init__(self, compiled: Any) -> None:
+        self._compiled = compiled
+        self._local = threading.local()
+        self._names = [output.any_name for output in compiled.outputs]
+
+    def __call__(self, pictures: PixelArray) -> dict[str, FloatArray]:
+        """Run a batch; see `facecli.runtime.network.Network`."""
+        request = getattr(self._local, "request", None)
+        if request is None:
+            request = self._local.request = self._compiled.create_infer_request()
+        results = request.infer([np.ascontiguousarray(pictures)], share_inputs=True)
+        return {name: results[index] for index, name in enumerate(self._names)}
+
+
+def _make_private(folder: Path) -> bool:
+    """Create a folder that only its owner reads; say whether it can be used. A cache that cannot be is done without."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)
