@@ -140,6 +140,11 @@ def _onnx_manifest(file: Path, part: Path, sha256: str, name: str, cache_dir: Pa
     model = find(like, cache_dir=cache_dir) or catalogue()[like].manifest
     if model.kind != "embedder":
         raise ConfigError(f"{like!r} is a detector: only embedders can be imported", hint="name an embedder")
+    if model.preprocessing.inside:
+        raise ConfigError(
+            f"{like!r} scales its pictures inside its own graph: that tells nothing about {file}",
+            hint=f"add: --like MODEL, an embedder of the catalogue such as {DEFAULT_LIKE}",
+        )
     size_hw, output, dimension = _embedder_facts(file, part)
     if size_hw != model.size_hw:
         expected = "x".join(map(str, model.size_hw or ()))

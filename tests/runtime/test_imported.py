@@ -186,6 +186,17 @@ def test_names_that_do_not_serve_are_refused(
     assert caught.value.message == message
 
 
+def test_a_model_that_scales_inside_its_graph_is_no_example(
+    tmp_path: Path, cache_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    example = catalogue()["sface-fp32"].manifest
+    inside = replace(example, preprocessing=replace(example.preprocessing, inside=True))
+    monkeypatch.setattr(imported, "find", lambda name, *, cache_dir: inside)
+
+    with pytest.raises(ConfigError, match="'sface' scales its pictures inside its own graph"):
+        import_model(network(tmp_path / "net.onnx"), name="mine", cache_dir=cache_dir, like="sface")
+
+
 def test_an_unknown_file_needs_a_name(tmp_path: Path, cache_dir: Path) -> None:
     with pytest.raises(UsageError) as caught:
         import_model(network(tmp_path / "net.onnx"), name=None, cache_dir=cache_dir)

@@ -37,6 +37,7 @@ size = [112, 96]
 mean = [1, 2.5, 3.0]
 scale = [4.0, 5.0, 6.0]
 bgr = true
+inside = true
 template = [[38.5, 51.5], [73.5, 51.0], [56.0, 71.0], [41.5, 92.0], [70.0, 92.0]]
 [output]
 names = ["fc1"]
@@ -79,7 +80,7 @@ def test_an_embedder_is_read_as_it_is_written(tmp_path: Path) -> None:
         folder=tmp_path / "sface",
         output_names=("fc1",),
         size_hw=(112, 96),
-        preprocessing=Preprocessing((1.0, 2.5, 3.0), (4.0, 5.0, 6.0), bgr=True),
+        preprocessing=Preprocessing((1.0, 2.5, 3.0), (4.0, 5.0, 6.0), bgr=True, inside=True),
         template_xy=((38.5, 51.5), (73.5, 51.0), (56.0, 71.0), (41.5, 92.0), (70.0, 92.0)),
         dimension=128,
         original=Original("face.onnx", HASH, "a wheel"),
@@ -142,6 +143,13 @@ def test_what_is_wrong_is_named_with_file_and_key(tmp_path: Path, old: str, new:
     assert caught.value.message == f"{path}: {message}"
 
 
+def test_a_value_where_a_table_belongs_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, DETECTOR.replace("[input]\nstride = 32", "input = 32\n"), "yunet")
+
+    with pytest.raises(WeightsError, match="input must be a table"):
+        read_manifest(path)
+
+
 def test_a_detector_takes_no_keys_of_an_embedder(tmp_path: Path) -> None:
     path = write(tmp_path, DETECTOR + '[decision]\nthreshold = 0.4\nmeasured_on = "x"\n', "yunet")
 
@@ -201,6 +209,7 @@ manifests = st.builds(
         mean=st.tuples(numbers, numbers, numbers),
         scale=st.tuples(*[numbers.filter(bool)] * 3),
         bgr=st.booleans(),
+        inside=st.booleans(),
     ),
     template_xy=st.tuples(*[st.tuples(numbers, numbers)] * 5),
     dimension=st.integers(1, 4096),
