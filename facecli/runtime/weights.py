@@ -146,7 +146,7 @@ def _with_catalogue_facts(cached: Manifest) -> Manifest:
 def resolve(name: str, *, cache_dir: Path, offline: bool = False) -> tuple[Path, Manifest]:
     """Find a model's weights and check that they are unaltered. Nothing is fetched.
 
-    Every call reads and hashes the whole file. Measured: 0.7 ms a MB, 16 ms for the default detector and
+    Every call reads and hashes the whole file. Measured: 0.7 ms a MB, 19 ms for the default detector and
     embedder, which is too little to keep a record of files already checked that could be wrong.
 
     Parameters
