@@ -87,7 +87,7 @@ def _prelu(_: dict[str, Any], inputs: list[Tensor]) -> Tensor:
 def _gemm(attributes: dict[str, Any], inputs: list[Tensor]) -> Tensor:
     a = inputs[0].T if attributes.get("transA") else inputs[0]
     b = inputs[1].T if attributes.get("transB") else inputs[1]
-    product = (a @ b) * attributes.get("alpha", 1.0)
+    product: Tensor = (a @ b) * attributes.get("alpha", 1.0)
     return product + inputs[2] * attributes.get("beta", 1.0) if len(inputs) > 2 else product
 
 
