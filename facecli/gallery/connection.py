@@ -100,6 +100,7 @@ def _connect_writer(path: str, create: bool, busy_timeout_s: float) -> sqlite3.C
     deadline = time.monotonic() + busy_timeout_s
     connection = _connect_uri(path, "mode=rw", busy_timeout_s)
     with _closed_on_error(connection):
+        _configure(connection)
         if not create:
             _refuse_blank(connection, path)
         migrate(connection, path)
@@ -115,6 +116,7 @@ def _connect_reader(path: str, busy_timeout_s: float) -> sqlite3.Connection:
     connection = _connect_uri(path, "mode=ro", busy_timeout_s)
     try:
         with _closed_on_error(connection):
+            _configure(connection)
             _refuse_older(connection, path)
     except sqlite3.OperationalError as error:
         if primary_code(error) not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
@@ -128,6 +130,7 @@ def _connect_reader(path: str, busy_timeout_s: float) -> sqlite3.Connection:
             ) from error
         connection = _connect_uri(path, "mode=ro&immutable=1", busy_timeout_s)
         with _closed_on_error(connection):
+            _configure(connection)
             _refuse_older(connection, path)
     return connection
 
@@ -161,9 +164,7 @@ def _refuse_older(connection: sqlite3.Connection, path: str) -> None:
 
 def _connect_uri(path: str, parameters: str, busy_timeout_s: float) -> sqlite3.Connection:
     uri = f"{Path(path).as_uri()}?{parameters}"
-    connection = sqlite3.connect(uri, uri=True, timeout=busy_timeout_s, isolation_level=None)
-    _configure(connection)
-    return connection
+    return sqlite3.connect(uri, uri=True, timeout=busy_timeout_s, isolation_level=None)
 
 
 def _configure(connection: sqlite3.Connection) -> None:

@@ -1,0 +1,133 @@
+import sqlite3
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from facecli.errors import GalleryCorruptError, GalleryError
+from facecli.gallery import schema
+from facecli.gallery.store import Gallery
+
+SECOND_STEP = ("ALTER TABLE people ADD COLUMN note TEXT NOT NULL DEFAULT 'none'",)
+
+
+def test_an_empty_file_becomes_a_gallery_when_one_is_to_be_made(tmp_path):
+    path = tmp_path / "g.sqlite"
+    path.touch()
+    with Gallery.open(path, create=True) as gallery:
+        assert (gallery.info().schema_version, gallery.people()) == (1, [])
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_an_empty_file_is_no_gallery_to_read(tmp_path, read_only):
+    path = tmp_path / "g.sqlite"
+    path.touch()
+    with pytest.raises(GalleryError, match="there is no gallery") as caught:
+        Gallery.open(path, read_only=read_only)
+    assert caught.value.code == "gallery_missing"
+    assert path.read_bytes() == b""
+
+
+def test_a_gallery_can_be_told_from_other_files(tmp_path):
+    path = tmp_path / "g.sqlite"
+    Gallery.open(path, create=True).close()
+    assert path.read_bytes()[68:72] == b"FCLI"
+
+
+def test_an_older_gallery_is_migrated_once_and_keeps_its_people(tmp_path, monkeypatch, template):
+    path = tmp_path / "g.sqlite"
+    with Gallery.open(path, create=True) as gallery:
+        gallery.add_templates("Ana", [template(1)])
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, SECOND_STEP))
+    for _ in range(2):
+        with Gallery.open(path) as gallery:
+            assert gallery.info().schema_version == 2
+            assert [(person.name, person.template_count) for person in gallery.people()] == [("Ana", 1)]
+
+
+def test_a_step_that_fails_changes_nothing(tmp_path, monkeypatch):
+    path = tmp_path / "g.sqlite"
+    Gallery.open(path, create=True).close()
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, (*SECOND_STEP, "SELECT nonsense")))
+        with pytest.raises(GalleryError, match="nonsense"):
+            Gallery.open(path)
+    with Gallery.open(path) as gallery:
+        assert gallery.info().schema_version == 1
+    with sqlite3.connect(path) as connection:
+        assert "note" not in connection.execute("SELECT sql FROM sqlite_master WHERE name = 'people'").fetchone()[0]
+    connection.close()
+
+
+def test_a_newer_gallery_is_refused_untouched(tmp_path, monkeypatch):
+    path = tmp_path / "g.sqlite"
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, SECOND_STEP))
+        Gallery.open(path, create=True).close()
+    before = path.read_bytes()
+    with pytest.raises(GalleryError, match="has schema 2 and this facecli knows 1 at most") as caught:
+        Gallery.open(path, create=True)
+    assert (caught.value.code, "Update facecli" in caught.value.hint) == ("gallery_newer", True)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "script", ["CREATE TABLE people (name TEXT)", "PRAGMA user_version = 1", "PRAGMA application_id = 7"]
+)
+def test_another_applications_database_is_refused_untouched(tmp_path, script):
+    path = tmp_path / "photos.sqlite"
+    connection = sqlite3.connect(path)
+    connection.executescript(script)
+    connection.close()
+    before = path.read_bytes()
+    for options in ({"create": True}, {}, {"read_only": True}):
+        with pytest.raises(GalleryCorruptError, match=r"photos\.sqlite is not a facecli gallery"):
+            Gallery.open(path, **options)
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["photos.sqlite"]
+
+
+@pytest.mark.parametrize("content", [b"hello", b"\xff\xd8\xff\xe0" * 5000, b"SQLite format 3\x00" + b"\x01" * 4000])
+def test_a_file_that_is_no_database_is_refused_untouched(tmp_path, content):
+    path = tmp_path / "g.sqlite"
+    path.write_bytes(content)
+    for options in ({"create": True}, {}, {"read_only": True}):
+        with pytest.raises(GalleryCorruptError, match=r"is not a facecli gallery|is damaged"):
+            Gallery.open(path, **options)
+    assert path.read_bytes() == content
+
+
+def test_of_many_processes_one_makes_the_gallery(tmp_path):
+    """All wait for the same moment, then open (and make) the same missing gallery and enrol somebody."""
+    go = tmp_path / "go"
+    code = textwrap.dedent("""
+        import sys, time
+        from pathlib import Path
+        from facecli.gallery.store import Gallery
+        path, go, name = sys.argv[1:]
+        print("ready", flush=True)
+        while not Path(go).exists():
+            time.sleep(0.001)
+        with Gallery.open(path, create=True) as gallery:
+            gallery.add_person(name)
+    """)
+    path = tmp_path / "folder" / "g.sqlite"
+    root = Path(__file__).parents[2]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(path), str(go), f"person {number}"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=root,
+        )
+        for number in range(6)
+    ]
+    for process in processes:
+        assert process.stdout.readline() == "ready\n"
+    go.touch()
+    assert [process.communicate(timeout=60)[1] for process in processes] == [""] * 6
+    with Gallery.open(path) as gallery:
+        assert [person.name for person in gallery.people()] == [f"person {number}" for number in range(6)]
