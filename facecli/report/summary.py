@@ -63,8 +63,8 @@ def _count(number: int, noun: str) -> str:
 
 def duration(elapsed_s: float) -> str:
     """Return seconds as people say them: ``0.32 s``, ``12.3 s``, ``3 min 20 s``, ``2 h 05 min``."""
-    if elapsed_s < 60:
-        return f"{elapsed_s:.2f} s" if elapsed_s < 1 else f"{elapsed_s:.1f} s"
+    if round(elapsed_s, 1) < 60:
+        return f"{elapsed_s:.2f} s" if round(elapsed_s, 2) < 1 else f"{elapsed_s:.1f} s"
     minutes, seconds = divmod(round(elapsed_s), 60)
     if minutes < 60:
         return f"{minutes} min {seconds:02d} s"

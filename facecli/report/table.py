@@ -39,9 +39,9 @@ _COLUMNS: Final[dict[str, tuple[int, int]]] = {
     "score": (6, 0),
     "threshold": (9, 0),
     "nearest": (12, 3),
-    "quality": (7, 2),
+    "quality": (8, 2),
     "embedding": (9, 0),
-    "box": (9, 1),  # left,top widthxheight
+    "box": (9, 2),  # left,top widthxheight
 }
 _RIGHT: Final = frozenset({"face", "score", "threshold"})
 _GAP: Final = 2
@@ -49,7 +49,7 @@ _ROW_DECIMALS: Final = 4
 
 
 def make_console(stream: TextIO, width: int | None = None) -> Console:
-    """Return a rich console that writes to `stream` and reads nothing into the text it is given."""
+    """Return a rich console that writes to `stream` and reads no markup into the text it is given."""
     from rich.console import Console
 
     return Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
@@ -72,7 +72,7 @@ class TableWriter:
             self._columns = columns
             self._print_rows([{name: (name, "bold") for name in columns}])
         self._line(visible(result.path), "bold")
-        self._print_rows(rows)
+        self._print_rows([{"name": (NOT_COMPARED, "dim")} | row for row in rows])
         if result.error is not None:
             self._line(f"  error: {visible(result.error.message)}", "red")
             if result.error.hint:
@@ -88,8 +88,9 @@ class TableWriter:
 
     def _cells(self, number: int, face: Face) -> dict[str, tuple[str, str]]:
         """Return the text and style of each column that is known of a face."""
-        left, top, right, bottom = (round(float(side)) for side in face.detection.box_xyxy)
-        cells = {"face": (f"#{number}", ""), "box": (f"{left},{top} {right - left}x{bottom - top}", "dim")}
+        left, top, right, bottom = (float(side) for side in face.detection.box_xyxy)
+        box = f"{left:.0f},{top:.0f} {right - left:.0f}x{bottom - top:.0f}"
+        cells = {"face": (f"#{number}", ""), "box": (box, "dim")}
         if face.quality is not None:
             reasons = ", ".join(REASONS.get(reason, reason) for reason in face.quality.reasons)
             cells["quality"] = (f"{_number(face.quality.score, 2)} {reasons}".rstrip(), "yellow" if reasons else "")
@@ -97,20 +98,22 @@ class TableWriter:
             cells["embedding"] = (f"{face.embedding.vector.size} values", "dim")
         if face.identification is not None:
             cells |= _identification_cells(face.identification)
-        elif "name" in self._columns:
-            cells["name"] = (NOT_COMPARED, "dim")
         return cells
 
     def _print_rows(self, rows: Sequence[Mapping[str, tuple[str, str]]]) -> None:
+        from rich.table import Table
         from rich.text import Text
 
         if not rows:
             return
-        table = _plain_table(min(self._console.width, MAX_WIDTH))
-        for name, width in self._widths(min(self._console.width, MAX_WIDTH)).items():
+        table = Table(box=None, show_header=False, pad_edge=False, padding=(0, _GAP, 0, 0))
+        widths = self._widths(min(self._console.width, MAX_WIDTH))
+        for name, width in widths.items():
             table.add_column(width=width, justify="right" if name in _RIGHT else "left", overflow="fold")
         for row in rows:
             table.add_row(*(Text(*row.get(name, ("", ""))) for name in self._columns))
+        # A terminal narrower than that wraps the rows itself: better than numbers folded in the middle.
+        self._console.width = max(self._console.width, sum(widths.values()) + _GAP * len(widths))
         _print_stripped(self._console, table)
 
     def _widths(self, available: int) -> dict[str, int]:
@@ -144,13 +147,6 @@ def _identification_cells(identification: Identification) -> dict[str, tuple[str
 
 def _number(value: float | None, decimals: int = SCORE_DECIMALS) -> str:
     return "-" if value is None or finite(value) is None else f"{value:.{decimals}f}"
-
-
-def _plain_table(width: int) -> Table:
-    """Return a table without lines or header whose rows are as wide as `width` at most."""
-    from rich.table import Table
-
-    return Table(box=None, show_header=False, pad_edge=False, padding=(0, _GAP, 0, 0), width=width)
 
 
 def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], stream: TextIO, width: int | None) -> None:
