@@ -13,7 +13,7 @@ import sys
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
@@ -49,15 +49,18 @@ _LOOKUP_SIZE_PX: Final = 16
 
 
 def _font_folders() -> Iterator[Path]:
-    home = Path.home()
     if sys.platform == "win32":
         yield Path(os.environ.get("WINDIR", "C:/Windows")) / "Fonts"
-        yield home / "AppData/Local/Microsoft/Windows/Fonts"
     elif sys.platform == "darwin":
-        yield from (Path("/System/Library/Fonts"), Path("/Library/Fonts"), home / "Library/Fonts")
+        yield from (Path("/System/Library/Fonts"), Path("/Library/Fonts"))
     else:
         yield from (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"))
-        yield from (home / ".local/share/fonts", home / ".fonts")
+    try:
+        home = Path.home()
+    except RuntimeError:  # a user without a home, as in containers
+        return
+    own = {"win32": ("AppData/Local/Microsoft/Windows/Fonts",), "darwin": ("Library/Fonts",)}
+    yield from (home / folder for folder in own.get(sys.platform, (".local/share/fonts", ".fonts")))
 
 
 @cache
@@ -72,7 +75,7 @@ def font_files() -> tuple[Path, ...]:
     return tuple(dict.fromkeys(found[name] for name in (*_PREFERRED, *further) if name in found))
 
 
-@cache
+@lru_cache(maxsize=64)  # a font holds its file; sizes follow the faces, and a long run meets all of them
 def load_font(name: FontName, size_px: int) -> ImageFont.FreeTypeFont | None:
     """Load a font; None if its file is damaged or has no such size, as fonts made of bitmaps do."""
     try:

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from PIL import ImageDraw, ImageFont
 
 from facecli.report.fonts import Run, load_font, text_runs
+from facecli.report.table import UNKNOWN
 from facecli.types import Face, FloatArray
-
-UNKNOWN: Final = "unknown"
 
 # Blank around the text, as a share of the font's size.
 PADDING: Final = 0.25

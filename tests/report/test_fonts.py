@@ -49,6 +49,27 @@ def test_a_system_font_draws_what_pillows_lacks() -> None:
     assert text_runs("محمد") == (Run(files[0], "محمد"),)
 
 
+def test_a_name_in_two_scripts_is_split_between_fonts(monkeypatch: pytest.MonkeyPatch) -> None:
+    latin, han = Path("latin.ttf"), Path("han.ttf")
+    has = {latin: set("Ada Lovelace"), han: set("王小明")}
+    monkeypatch.setattr(fonts, "font_files", lambda: (latin, han))
+    monkeypatch.setattr(fonts, "_covers", lambda name, character: character in has.get(name, ()))
+    fonts._font_for.cache_clear()
+    try:
+        assert text_runs("Ada 王小 Love") == (Run(latin, "Ada "), Run(han, "王小 "), Run(latin, "Love"))
+        assert text_runs("王明") == (Run(han, "王明"),)
+    finally:
+        fonts._font_for.cache_clear()
+
+
+def test_a_user_without_a_home_has_fonts_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    assert list(fonts._font_folders())
+
+
 def test_damaged_font_file_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "broken.ttf").write_bytes(b"no font")
     assert load_font(tmp_path / "broken.ttf", 16) is None
