@@ -9,18 +9,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, TypeAlias
 
+from facecli.errors import InputError
 from facecli.media.files import os_problem
 from facecli.types import PhotoError
 
 # What decoders of `facecli.media.formats` read. A file named by the user is taken whatever it is called.
-PHOTO_EXTENSIONS: Final = frozenset(
-    ".jpg .jpeg .jpe .jfif .mpo .png .webp .gif .bmp .dib .tif .tiff .avif .avifs .heic .heif .heics .heifs .hif "
-    ".jp2 .j2k .jpf .jpx .ppm .pgm .pbm .pnm .pfm .tga .qoi .psd .pcx .sgi .rgb .rgba .bw .ras".split()
-)
+PHOTO_EXTENSIONS: Final = frozenset({
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff",
+    ".avif", ".avifs", ".heic", ".heif", ".heics", ".heifs", ".hif", ".jp2", ".j2k", ".jpf", ".jpx",
+    ".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".tga", ".qoi", ".psd", ".pcx", ".sgi", ".rgb", ".rgba", ".bw", ".ras",
+})  # fmt: skip
 
 _DIGITS: Final = re.compile(r"(\d+)")
 
 _READ_BYTES: Final = 1 << 16
+
+# Far above any path (4,096 bytes on Linux): a list with more before a separator is none.
+_MAX_NAME_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +138,11 @@ def read_file_list(stream: BinaryIO, *, nul: bool) -> Iterator[str]:
     str
         Bytes that are no UTF-8 are surrogate-escaped. Empty names are left out. A line that Windows ended with
         ``\r\n`` loses the ``\r``, unless a file is really called that.
+
+    Raises
+    ------
+    InputError
+        If a name goes on for longer than any path can.
     """
     for name in _split(stream, b"\0" if nul else b"\n"):
         path = os.fsdecode(name)
@@ -143,8 +153,11 @@ def read_file_list(stream: BinaryIO, *, nul: bool) -> Iterator[str]:
 
 
 def _split(stream: BinaryIO, separator: bytes) -> Iterator[bytes]:
+    read = getattr(stream, "read1", stream.read)  # read1 does not wait for more than there is
     rest = b""
-    while chunk := stream.read(_READ_BYTES):
+    while chunk := read(_READ_BYTES):
         *names, rest = (rest + chunk).split(separator)
         yield from names
+        if len(rest) > _MAX_NAME_BYTES:
+            raise InputError("the list of files holds something that is no path", hint="write one path a line")
     yield rest

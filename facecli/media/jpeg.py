@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Final
 
 from PIL import JpegImagePlugin
-
-END_OF_IMAGE: Final = b"\xff\xd9"
 
 # The scales that libjpeg decodes at with less work than in full.
 _REDUCTIONS: Final = (8, 4, 2)
@@ -63,3 +62,13 @@ def count_scans(data: bytes, start: int, stop_after: int) -> int:
         scans += marker == _START_OF_SCAN
         position = match.end() + int.from_bytes(data[match.end() : match.end() + 2], "big")
     return scans
+
+
+def ended_copies(data: bytes) -> Iterator[bytes]:
+    """Yield a truncated JPEG with an end mark, and one without its last scan, which may be cut in its header.
+
+    At an end mark libjpeg fills up what is missing, instead of waiting for more.
+    """
+    end = bytes([0xFF, _END_OF_IMAGE])
+    yield data + end
+    yield data[: data.rfind(bytes([0xFF, _START_OF_SCAN]))] + end

@@ -113,16 +113,16 @@ def _rescue(image: ImageFile.ImageFile, request: Request) -> ImageFile.ImageFile
     Pillow has a switch for this, but it is one for all threads.
     """
     if request.format_name == "JPEG":
-        from facecli.media.jpeg import END_OF_IMAGE
+        from facecli.media.jpeg import ended_copies
 
-        # With an end mark libjpeg fills up what is missing, instead of waiting for more.
-        request = request._replace(data=request.data + END_OF_IMAGE)
-        image = _open(request)
-        _scale(image, request)
-        try:
-            image.load()
-        except DECODER_ERRORS:
-            image.tile = []
+        for data in ended_copies(request.data):
+            image = _open(request._replace(data=data))
+            _scale(image, request)
+            try:
+                image.load()
+            except DECODER_ERRORS:
+                continue
+            return image
     image.tile = []  # there is nothing more to decode: the pixels so far stay
     image.load()
     if request.format_name == "TIFF":
