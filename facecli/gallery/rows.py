@@ -13,13 +13,16 @@ from facecli.errors import GeometryError, ModelMismatchError
 from facecli.gallery.records import NewTemplate, TemplateMatrix
 from facecli.gallery.translation import corrupt_error
 from facecli.geometry import iou
-from facecli.types import Embedding, FloatArray, Template
+from facecli.types import Embedding, FloatArray, Person, Template
 
 VECTOR_DTYPE: Final = np.dtype("<f4")
 
 # Two boxes of one photo that overlap this much are one face found twice (the usual limit of PASCAL VOC): another
 # detector, device or scale moves a box by some pixels.
 SAME_FACE_IOU: Final = 0.5
+
+# More numbers than any face model gives (512 is usual); a damaged length must not ask for all memory.
+MAX_DIMENSION: Final = 65_536
 
 # Rows fetched at a time: some 8 MB of 128-D vectors, so that a matrix is filled without a second copy of it.
 FETCH_ROWS: Final = 16_384
@@ -28,6 +31,11 @@ FETCH_ROWS: Final = 16_384
 SPELLING_LIMIT: Final = 20_000
 SPELLING_LENGTH_MARGIN: Final = 4
 
+_PERSON: Final = """
+    SELECT person_id, name, (SELECT count(*) FROM templates WHERE templates.person_id = people.person_id), created_at
+    FROM people
+"""
+
 _TEMPLATE: Final = """
     SELECT template_id, person_id, model_id, vector, checksum, quality, source, content_hash,
            box_left, box_top, box_right, box_bottom, created_at
@@ -35,9 +43,12 @@ _TEMPLATE: Final = """
 """
 
 
-def revision(connection: sqlite3.Connection) -> int:
+def revision(connection: sqlite3.Connection, path: str) -> int:
     """Return the number of changes so far."""
-    return int(connection.execute("SELECT value FROM meta WHERE key = 'revision'").fetchone()[0])
+    row = connection.execute("SELECT value FROM meta WHERE key = 'revision'").fetchone()
+    if row is None or not isinstance(row[0], int):
+        raise corrupt_error(path, "it has no revision")
+    return row[0]
 
 
 def increase_revision(connection: sqlite3.Connection) -> None:
@@ -50,6 +61,23 @@ def insert_person(connection: sqlite3.Connection, name: str, now: str) -> int:
     cursor = connection.execute("INSERT INTO people (name, created_at) VALUES (?, ?)", (name, now))
     increase_revision(connection)
     return int(cursor.lastrowid or 0)
+
+
+def people(connection: sqlite3.Connection, path: str) -> list[Person]:
+    """Return everybody."""
+    return [_person(row, path) for row in connection.execute(_PERSON)]
+
+
+def person(connection: sqlite3.Connection, path: str, name: str) -> Person | None:
+    """Return the person of a normalised name."""
+    row = connection.execute(_PERSON + "WHERE name = ?", (name,)).fetchone()
+    return _person(row, path) if row else None
+
+
+def _person(row: tuple[Any, ...], path: str) -> Person:
+    if not isinstance(row[1], str):  # SQLite does not hold a damaged file against its own constraints
+        raise corrupt_error(path, f"person {row[0]} has no name")
+    return Person(*row)
 
 
 def names_like(connection: sqlite3.Connection, name: str) -> list[str]:
@@ -132,14 +160,17 @@ def _frozen_box(box: list[float]) -> FloatArray:
     return result
 
 
-def count_templates(connection: sqlite3.Connection) -> dict[str, int]:
+def count_templates(connection: sqlite3.Connection, path: str) -> dict[str, int]:
     """Return how many templates each model has; those that have any."""
-    return dict(connection.execute("SELECT model_id, count(*) FROM templates GROUP BY model_id ORDER BY model_id"))
+    counts = dict(connection.execute("SELECT model_id, count(*) FROM templates GROUP BY model_id ORDER BY model_id"))
+    if not all(isinstance(model_id, str) for model_id in counts):
+        raise corrupt_error(path, "a template has no model")
+    return counts
 
 
 def matrix(connection: sqlite3.Connection, path: str, model_id: str) -> TemplateMatrix:
     """Return all templates of a model, sorted by person and then by template."""
-    counts = count_templates(connection)
+    counts = count_templates(connection, path)
     count = counts.pop(model_id, 0)
     if not count and counts:
         others = " and ".join(counts)
@@ -147,8 +178,7 @@ def matrix(connection: sqlite3.Connection, path: str, model_id: str) -> Template
             f"the gallery {path} holds templates of {others}, none of {model_id}",
             hint=f"Use --embedder {next(iter(counts))}, or enrol the photos again with {model_id}.",
         )
-    row = connection.execute("SELECT dimension FROM models WHERE model_id = ?", (model_id,)).fetchone()
-    dimension = row[0] if row else 0
+    dimension = _dimension(connection, path, model_id) if count else 0
     vectors = np.empty((count, dimension), np.float32)
     ids = np.empty((2, count), np.int64)
     cursor = connection.execute(
@@ -168,8 +198,6 @@ def matrix(connection: sqlite3.Connection, path: str, model_id: str) -> Template
         except (TypeError, ValueError, OverflowError) as error:
             raise corrupt_error(path, f"a template cannot be read ({error})") from error
         start = stop
-    if start != count:
-        raise corrupt_error(path, f"its index counts {count} templates of {model_id} and its table {start}")
     names = dict(
         connection.execute(
             "SELECT person_id, name FROM people"
@@ -177,9 +205,19 @@ def matrix(connection: sqlite3.Connection, path: str, model_id: str) -> Template
             (model_id,),
         )
     )
+    named = all(isinstance(names.get(person_id), str) for person_id in np.unique(ids[1]).tolist())
+    if start != count or not named or (np.diff(ids[1]) < 0).any():
+        raise corrupt_error(path, "its tables and indexes contradict each other")
     for array in (vectors, ids):
         array.flags.writeable = False
-    return TemplateMatrix(model_id, vectors, ids[0], ids[1], names, revision(connection))
+    return TemplateMatrix(model_id, vectors, ids[0], ids[1], names, revision(connection, path))
+
+
+def _dimension(connection: sqlite3.Connection, path: str, model_id: str) -> int:
+    row = connection.execute("SELECT dimension FROM models WHERE model_id = ?", (model_id,)).fetchone()
+    if row is None or not isinstance(row[0], int) or not 0 < row[0] <= MAX_DIMENSION:
+        raise corrupt_error(path, f"the length of the vectors of {model_id} is not known")
+    return row[0]
 
 
 def problems(connection: sqlite3.Connection) -> tuple[str, ...]:

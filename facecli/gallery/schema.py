@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from facecli.errors import GalleryCorruptError, GalleryError
+from facecli.gallery.translation import corrupt_error
 
 APPLICATION_ID: Final = 0x46434C49
 """``FCLI``; tells a gallery from any other SQLite file (bytes 68-71 of the header)."""
@@ -83,7 +84,7 @@ def read_version(connection: sqlite3.Connection, path: str) -> int:
     Raises
     ------
     GalleryCorruptError
-        If the file belongs to another application.
+        If the file belongs to another application, or is damaged.
     GalleryError
         With code ``gallery_newer`` if a newer facecli wrote it.
     """
@@ -97,6 +98,8 @@ def read_version(connection: sqlite3.Connection, path: str) -> int:
             f"{path} is not a facecli gallery but another application's database",
             hint="Name the gallery with --gallery PATH, or choose a new file.",
         )
+    if version < 1:
+        raise corrupt_error(path, f"it has schema {version}")
     if version > len(MIGRATIONS):
         raise GalleryError(
             f"the gallery {path} has schema {version} and this facecli knows {len(MIGRATIONS)} at most",

@@ -23,11 +23,6 @@ from facecli.types import Person, Template
 # Writers hold the file for milliseconds; whoever waits this long waits for something that hangs.
 BUSY_TIMEOUT_S: Final = 10.0
 
-_PERSON: Final = """
-    SELECT person_id, name, (SELECT count(*) FROM templates WHERE templates.person_id = people.person_id), created_at
-    FROM people
-"""
-
 
 class Gallery:
     """An open gallery. Made by `Gallery.open`; to be closed, or used in a ``with`` block.
@@ -113,7 +108,7 @@ class Gallery:
     def revision(self) -> int:
         """A number that grows with every change, so that caches know when they are stale."""
         with translated(self.path):
-            return rows.revision(self._connection)
+            return rows.revision(self._connection, self.path)
 
     def add_person(self, name: str) -> Person:
         """Enrol somebody without templates.
@@ -135,13 +130,12 @@ class Gallery:
         """Return the person of exactly this (normalised) name, or None."""
         name = normalise_name(name)
         with translated(self.path):
-            row = self._connection.execute(_PERSON + "WHERE name = ?", (name,)).fetchone()
-        return Person(*row) if row else None
+            return rows.person(self._connection, self.path, name)
 
     def people(self) -> list[Person]:
         """Return everybody, by name without regard to case."""
         with translated(self.path):
-            found = [Person(*row) for row in self._connection.execute(_PERSON)]
+            found = rows.people(self._connection, self.path)
         return sorted(found, key=lambda person: (person.name.casefold(), person.name))
 
     def rename_person(self, old: str, new: str) -> Person:
@@ -238,9 +232,9 @@ class Gallery:
                 path=self.path,
                 schema_version=read_version(connection, self.path),
                 people=connection.execute("SELECT count(*) FROM people").fetchone()[0],
-                templates=rows.count_templates(connection),
+                templates=rows.count_templates(connection, self.path),
                 size_bytes=sum(file.stat().st_size for file in files if file.exists()),
-                revision=rows.revision(connection),
+                revision=rows.revision(connection, self.path),
                 read_only=self.read_only,
                 problems=rows.problems(connection) if check else None,
             )
@@ -253,9 +247,8 @@ class Gallery:
             yield
 
     def _person(self, name: str) -> Person:
-        row = self._connection.execute(_PERSON + "WHERE name = ?", (name,)).fetchone()
-        if row:
-            return Person(*row)
+        if person := rows.person(self._connection, self.path, name):
+            return person
         near = near_names(name, rows.names_like(self._connection, name))
         hint = f"Did you mean {' or '.join(near)}?" if near else "See who is enrolled: facecli people list"
         raise UnknownPersonError(f"nobody called {name} is enrolled in {self.path}", hint=hint)

@@ -16,6 +16,8 @@ def translated(path: str) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise _translate(error, path) from error
+    except UnicodeDecodeError as error:  # SQLite quotes the damaged part of a schema in its message
+        raise corrupt_error(path, "its schema is no text") from error
     except OSError as error:
         raise GalleryError(
             f"the gallery {path} cannot be opened: {error.strerror}",
@@ -58,7 +60,10 @@ def _translate(error: sqlite3.Error, path: str) -> FacecliError:
         return GalleryCorruptError(
             f"{path} is not a facecli gallery", hint="Name the gallery with --gallery PATH, or choose a new file."
         )
-    if code == sqlite3.SQLITE_CORRUPT:
+    # All SQL is facecli's own and right for its schema, so an "SQL error" means that the file holds another schema;
+    # the Python module has no code (0) for text that is no UTF-8.
+    misread = isinstance(error, sqlite3.OperationalError) and code in (0, sqlite3.SQLITE_ERROR)
+    if misread or code == sqlite3.SQLITE_CORRUPT:
         return corrupt_error(path, str(error))
     if code == sqlite3.SQLITE_READONLY:
         return read_only_error(path)
