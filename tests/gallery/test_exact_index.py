@@ -79,6 +79,16 @@ def test_one_person_with_nearly_all_templates_does_not_hide_the_others():
     assert people[0].template_id == 0
 
 
+def test_rounding_of_the_matrix_product_decides_nothing():
+    """Thousands of templates that differ by less than float32 sums are sure of, found in their exact order."""
+    near = unit_vectors(1, 1, 128) + unit_vectors(4000, 2, 128) * np.float32(3e-7)
+    probe = unit_vectors(1, 3, 128)
+    scores, rows = ExactIndex(near).search(probe, 7)
+    assert list(zip(scores[0].tolist(), rows[0].tolist(), strict=True)) == brute_force(probe[0], near)[:7]
+    people = ExactIndex(near).top_people(probe, 7)[0]
+    assert [person.template_id for person in people] == rows[0].tolist()
+
+
 def test_a_score_does_not_depend_on_the_company():
     vectors, probes = unit_vectors(3000, 1, 128), unit_vectors(50, 2, 128)
     together = ExactIndex(vectors).search(probes, 5)
