@@ -84,7 +84,7 @@ class OpenVinoEngine:
                 # By path, not as a model read first: only so the compiled-model cache spares reading the ONNX.
                 compiled = self._core.compile_model(os.fspath(path), "CPU", self._settings)
             else:
-                model = self._with_preprocessing(self._core.read_model(os.fspath(path)), preprocessing)
+                model = self._with_preprocessing(path, preprocessing)
                 compiled = self._core.compile_model(model, "CPU", self._settings)
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1]
@@ -94,8 +94,11 @@ class OpenVinoEngine:
             ) from error
         return OpenVinoNetwork(compiled)
 
-    def _with_preprocessing(self, model: Any, preprocessing: Preprocessing) -> Any:
+    def _with_preprocessing(self, path: Path, preprocessing: Preprocessing) -> Any:
         """Put cast, layout, mean and scale in front of a network that takes float32 (N, 3, H, W)."""
+        model = self._core.read_model(os.fspath(path))
+        if not model.input().element_type.is_real():
+            raise WeightsError(f"{path} takes whole numbers where it must take float pictures")
         shape = model.input().partial_shape
         model.reshape([-1, *list(shape)[1:]])
         steps = self._openvino.preprocess.PrePostProcessor(model)
@@ -124,7 +127,8 @@ class OpenVinoNetwork:
         if request is None:
             request = self._local.request = self._compiled.create_infer_request()
         results = request.infer([np.ascontiguousarray(pictures)], share_inputs=True)
-        return {name: results[index] for index, name in enumerate(self._names)}
+        # A network of half or double precision gives its own kind of numbers.
+        return {name: np.asarray(results[index], np.float32) for index, name in enumerate(self._names)}
 
 
 def _make_private(folder: Path) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from facecli.errors import DeviceError, MachineError
+from facecli.errors import DeviceError, MachineError, WeightsError
 from facecli.runtime.device import Device
 from facecli.runtime.network import Preprocessing
 from facecli.types import FloatArray, PixelArray
@@ -85,7 +85,21 @@ class TorchNetwork:
                 batch = (batch - self._mean) / self._scale
                 if self._bgr:
                     batch = batch.flip(1)
-            outputs = self._module(batch)
+            outputs = self._run(batch)
             if not isinstance(outputs, dict):
                 outputs = {"embedding": outputs}
             return {name: value.float().cpu().numpy() for name, value in outputs.items()}
+
+    def _run(self, batch: Any) -> Any:
+        try:
+            return self._module(batch)
+        except self._torch.OutOfMemoryError as error:
+            raise DeviceError(
+                f"the memory of {self._device} is too small for {len(batch)} pictures at once",
+                hint="Ask for smaller batches, or use --device cpu.",
+            ) from error
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[0]
+            raise WeightsError(
+                f"a network cannot be run in torch: {reason}", hint="Check that the weights fit their manifest."
+            ) from error
