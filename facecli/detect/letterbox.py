@@ -39,6 +39,11 @@ class DetectionSize:
     # Without a wish, faces from this size on are looked for as far as the cap allows.
     DEFAULT_MIN_FACE_PX = 20
 
+    @property
+    def decode_side_px(self) -> int:
+        """Long side in pixels that is enough for any photo, as a decoder may be told before it knows the size."""
+        return self.max_long_side_px if self.min_face_px is None else self.hard_long_side_px
+
     def scale_for(self, width: int, height: int) -> float:
         """Network pixels per full-resolution pixel for a photo of this full-resolution size."""
         wanted = self.network_face_px / (self.min_face_px or self.DEFAULT_MIN_FACE_PX)

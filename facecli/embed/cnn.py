@@ -27,8 +27,8 @@ class CnnEmbedder:
         Where the landmarks lie in a crop.
     side_px : int
         S above.
-    output : str
-        Name of the network's output.
+    output : str or None
+        Name of the network's output; None takes its only one.
     mirror : bool
         Average each face with its mirror image: twice the work, fewer errors.
     """
@@ -40,7 +40,7 @@ class CnnEmbedder:
         model_id: str,
         template_xy: FloatArray,
         side_px: int,
-        output: str,
+        output: str | None,
         mirror: bool = True,
     ) -> None:
         self._network = network
@@ -68,7 +68,8 @@ class CnnEmbedder:
             count = len(crops)
             if self._mirror:
                 crops = np.concatenate([crops, crops[:, :, ::-1]])
-            vectors = self._network(crops)[self._output]
+            outputs = self._network(crops)
+            vectors = outputs[self._output or next(iter(outputs))]
             if self._mirror:
                 # Each view counts alike, whatever its length.
                 vectors = _unit(vectors)

@@ -132,6 +132,17 @@ class Gallery:
         with translated(self.path):
             return rows.person(self._connection, self.path, name)
 
+    def get_person(self, name: str) -> Person:
+        """Return the person of exactly this (normalised) name.
+
+        Raises
+        ------
+        UnknownPersonError
+            If nobody has this name; the hint names who may be meant.
+        """
+        with translated(self.path):
+            return self._person(normalise_name(name))
+
     def people(self) -> list[Person]:
         """Return everybody, by name without regard to case."""
         with translated(self.path):

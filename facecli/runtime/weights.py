@@ -143,6 +143,18 @@ def _with_catalogue_facts(cached: Manifest) -> Manifest:
     return replace(entry.manifest, folder=cached.folder, sha256=entry.manifest.sha256 or cached.sha256)
 
 
+def locate(name: str, *, cache_dir: Path, offline: bool = False) -> Manifest:
+    """Find a model whose weights are on this machine, without checking them: see `resolve`, and `verify` before use."""
+    manifest = find(name, cache_dir=cache_dir)
+    ships = manifest is not None and manifest.folder.parent == models_dir()
+    entry = None if ships else catalogue().get(name)
+    if entry is not None and not entry.runnable:
+        raise WeightsError(f"{name!r} can be pulled, but facecli cannot run it yet", hint="run: facecli models list")
+    if manifest is None or not manifest.path.is_file():
+        raise WeightsError(f"weights of {name!r} are not on this machine", hint=_missing_hint(name, offline))
+    return manifest
+
+
 def resolve(name: str, *, cache_dir: Path, offline: bool = False) -> tuple[Path, Manifest]:
     """Find a model's weights and check that they are unaltered. Nothing is fetched.
 
@@ -170,13 +182,7 @@ def resolve(name: str, *, cache_dir: Path, offline: bool = False) -> tuple[Path,
     WeightsError
         If the weights are missing or altered, or are of a kind that cannot be run yet.
     """
-    manifest = find(name, cache_dir=cache_dir)
-    ships = manifest is not None and manifest.folder.parent == models_dir()
-    entry = None if ships else catalogue().get(name)
-    if entry is not None and not entry.runnable:
-        raise WeightsError(f"{name!r} can be pulled, but facecli cannot run it yet", hint="run: facecli models list")
-    if manifest is None or not manifest.path.is_file():
-        raise WeightsError(f"weights of {name!r} are not on this machine", hint=_missing_hint(name, offline))
+    manifest = locate(name, cache_dir=cache_dir, offline=offline)
     verify(manifest.path, manifest.sha256, hint=_missing_hint(name, offline))
     return manifest.path, manifest
 

@@ -1,0 +1,197 @@
+"""The composition root: from settings to wired services. The only place that names concrete stages."""
+
+from __future__ import annotations
+
+import importlib.util
+from functools import cached_property
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from facecli.detect.letterbox import DetectionSize
+from facecli.embed.quality import assess
+from facecli.errors import ConfigError, UsageError
+from facecli.gallery.search import GallerySearch
+from facecli.gallery.store import Gallery
+from facecli.runtime.deferred import DeferredNetwork
+from facecli.runtime.device import Device, resolve_device
+from facecli.runtime.manifest import Manifest
+from facecli.runtime.network import Engine, Network
+from facecli.runtime.weights import locate, verify
+from facecli.services.analysis import Analyser, default_jobs
+from facecli.services.stages import Detector, Embedder
+from facecli.settings import Settings
+
+ONNX_PREFIX: Final = "onnx:"
+
+# Photos detected together. On a CPU more gains nothing and holds more photos in memory; a GPU starves on few.
+CPU_BATCH_SIZE: Final = 4
+GPU_BATCH_SIZE: Final = 32
+
+
+class DetectorDefaults(NamedTuple):
+    """How a detector is run when nobody says otherwise; measured by tests/bench/bench_detect.py."""
+
+    network_face_px: int
+    threshold: float
+
+
+DETECTOR_DEFAULTS: Final = {
+    "centerface": DetectorDefaults(network_face_px=20, threshold=0.4),
+    "yunet": DetectorDefaults(network_face_px=20, threshold=0.6),
+    "mtcnn": DetectorDefaults(network_face_px=20, threshold=0.7),
+}
+
+
+class App:
+    """Everything a command needs, made when first asked for.
+
+    Parameters
+    ----------
+    settings : Settings
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @cached_property
+    def device(self) -> Device:
+        """The device that runs the networks.
+
+        Raises
+        ------
+        DeviceError
+            If it is absent.
+        """
+        return resolve_device(self.settings.device)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """What runs the networks: OpenVINO on a CPU if it is installed, torch elsewhere."""
+        wish = self.settings.engine
+        if wish == "openvino" and self.device.kind != "cpu":
+            raise UsageError(f"OpenVINO does not run on {self.device}", hint="Use --engine auto or --device cpu.")
+        has_openvino = wish == "openvino" or importlib.util.find_spec("openvino") is not None
+        if wish != "torch" and self.device.kind == "cpu" and has_openvino:
+            from facecli.runtime.openvino_engine import OpenVinoEngine
+
+            return OpenVinoEngine(precision=self.settings.precision, cache_dir=self.settings.cache_dir / "compiled")
+        from facecli.runtime.torch_engine import TorchEngine
+
+        return TorchEngine(self.device)
+
+    @cached_property
+    def detector(self) -> Detector:
+        """The detector chosen, loading in the background."""
+        settings, name = self.settings, self.settings.detector
+        defaults = DETECTOR_DEFAULTS[name]
+        size = DetectionSize(settings.min_face, defaults.network_face_px)
+        threshold = defaults.threshold if settings.detection_threshold is None else settings.detection_threshold
+        if name == "mtcnn":
+            from facecli.detect.mtcnn import MtcnnDetector
+
+            return MtcnnDetector(self.device, size=size, threshold=threshold, use_edges=settings.edges)
+        from facecli.detect import centerface, yunet
+        from facecli.detect.single_shot import SingleShotDetector
+
+        return SingleShotDetector(
+            self._network(self._manifest(name)),
+            {"centerface": centerface, "yunet": yunet}[name].decode,
+            size=size,
+            threshold=threshold,
+            use_edges=settings.edges,
+        )
+
+    @cached_property
+    def embedder_manifest(self) -> Manifest:
+        """The facts of the embedder chosen.
+
+        Raises
+        ------
+        WeightsError, ConfigError
+            If there is no such model, or its weights are not here.
+        """
+        name = self.settings.embedder
+        if name.startswith(ONNX_PREFIX):
+            from facecli.embed.onnx_file import manifest_for
+
+            return manifest_for(Path(name.removeprefix(ONNX_PREFIX)).expanduser())
+        manifest = self._manifest(name)
+        if manifest.kind != "embedder":
+            raise ConfigError(f"{name} finds faces, it does not embed them", hint="See: facecli models list")
+        return manifest
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """The embedder chosen, loading in the background."""
+        from facecli.embed.cnn import CnnEmbedder
+
+        manifest = self.embedder_manifest
+        return CnnEmbedder(
+            self._network(manifest),
+            model_id=manifest.model_id,
+            template_xy=manifest.template,
+            side_px=manifest.size_hw[0] if manifest.size_hw else 112,
+            output=manifest.output_names[0] if manifest.output_names else None,
+            mirror=self.settings.mirror,
+        )
+
+    @property
+    def threshold(self) -> float:
+        """Least score for a name: the setting, or the one measured for the embedder.
+
+        Raises
+        ------
+        ConfigError
+            If there is neither.
+        """
+        if self.settings.threshold is not None:
+            return self.settings.threshold
+        manifest = self.embedder_manifest
+        if manifest.threshold is None:
+            raise ConfigError(f"no threshold has been measured for {manifest.name}", hint="Give one with --threshold.")
+        return manifest.threshold
+
+    def analyser(self, *, embed: bool = True) -> Analyser:
+        """Make an analyser; without `embed` it stops after detection."""
+        settings = self.settings
+        detector = self.detector
+        model = {"detector": settings.detector, "engine": self.engine.name, "device": str(self.device)}
+        embedder = self.embedder if embed else None
+        if embedder is not None:
+            model["embedder"] = embedder.model_id
+        on_cpu = self.device.kind == "cpu"
+        return Analyser(
+            detector,
+            embedder,
+            assess,
+            model=model,
+            jobs=settings.jobs or default_jobs(),
+            batch_size=settings.batch_size or (CPU_BATCH_SIZE if on_cpu else GPU_BATCH_SIZE),
+            salvage=settings.salvage,
+        )
+
+    def open_gallery(self, *, create: bool = False, read_only: bool = False) -> Gallery:
+        """Open the gallery of the settings; see `Gallery.open`."""
+        return Gallery.open(self.settings.gallery_path, create=create, read_only=read_only)
+
+    def search(self, gallery: Gallery) -> GallerySearch:
+        """Make a search over an open gallery."""
+        return GallerySearch(gallery)
+
+    def _manifest(self, name: str) -> Manifest:
+        return locate(name, cache_dir=self.settings.cache_dir / "models", offline=self.settings.offline)
+
+    def _network(self, manifest: Manifest) -> Network:
+        """Verify and load a model's weights in the background."""
+        engine, device = self.engine, self.device
+
+        def load() -> Network:
+            verify(manifest.path, manifest.sha256, hint="Pull or import it again, or reinstall facecli.")
+            if manifest.path.suffix != ".pt":
+                return engine.load(manifest.path, manifest.preprocessing)
+            from facecli.embed.inception_resnet import load_inception_resnet
+            from facecli.runtime.torch_engine import TorchEngine
+
+            return TorchEngine(device).wrap(load_inception_resnet(manifest.path), manifest.preprocessing)
+
+        return DeferredNetwork(load)

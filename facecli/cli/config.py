@@ -1,0 +1,42 @@
+"""``facecli config``: what is set, and where."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import typer
+
+from facecli.cli.options import Call, command
+
+app = typer.Typer(help="See what is set, and where.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """See what is set, and where."""
+
+
+@app.command()
+@command("threshold", "candidates", "mirror")
+def show(call: Call) -> int:
+    """Show every setting, its value and where that comes from.
+
+    A flag wins over FACECLI_NAME in the environment, that over ./facecli.toml, that over the user's config.toml.
+    """
+    from facecli.cli.output import write_rows
+    from facecli.settings import ENVIRONMENT_PREFIX, Settings, user_file
+
+    filled = {"gallery": call.settings.gallery_path, "cache": call.settings.cache_dir}
+    rows = [
+        {
+            "setting": each.name,
+            "value": str(filled.get(each.name, getattr(call.settings, each.name))),
+            "from": call.origins[each.name],
+            "about": each.metadata["about"],
+            "variable": ENVIRONMENT_PREFIX + each.name.upper(),
+            "user_file": str(user_file()),
+        }
+        for each in fields(Settings)
+    ]
+    write_rows(call, rows, ("setting", "value", "from", "about"))
+    return 0

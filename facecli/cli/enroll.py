@@ -1,0 +1,98 @@
+"""``facecli enroll``."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Annotated, Any, get_args
+
+import typer
+
+from facecli.cli.messages import SOME_FAILED, say
+from facecli.cli.options import Call, command
+from facecli.errors import UsageError
+
+if TYPE_CHECKING:
+    from facecli.services.enrolment import Enrolment
+
+COLUMNS = ("name", "path", "status", "quality", "note")
+EXPLAINED = {
+    "enrolled": "enrolled",
+    "already": "already enrolled",
+    "would_enrol": "would be enrolled",
+    "skipped": "skipped",
+    "error": "failed",
+}
+
+
+@command("mirror")
+def enroll(
+    call: Call,
+    who: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="NAME PHOTO... | FOLDER...",
+            help="A name and photos of that person; or folders that hold one folder a person, or photos "
+            "called NAME_1.jpg.",
+            show_default=False,
+        ),
+    ],
+    on_multi: Annotated[
+        str,
+        typer.Option(
+            "--on-multi", metavar="error|largest|skip", help="What to do with a photo of several faces of a like size."
+        ),
+    ] = "error",
+    min_quality: Annotated[
+        float, typer.Option("--min-quality", min=0.0, max=1.0, help="Refuse faces of less quality, 0 to 1.")
+    ] = 0.0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Look at the photos, but store nothing.")] = False,
+) -> int:
+    """Enrol people: learn faces from photos of somebody whose name is known.
+
+    The same photo enrolled twice adds nothing. Several photos of a person are better than one.
+    """
+    from facecli.app import App
+    from facecli.cli.output import write_rows
+    from facecli.cli.photos import progress_bar
+    from facecli.services.enrolment import enrol, plan_enrolment
+    from facecli.services.selection import OnMulti
+
+    choices = get_args(OnMulti)
+    chosen = next((choice for choice in choices if choice == on_multi), None)
+    if chosen is None:
+        raise UsageError(f"--on-multi cannot be '{on_multi}'", hint=f"Choose one of {', '.join(choices)}.")
+    photos = plan_enrolment(who)
+    app = App(call.settings)
+    outcomes = []
+    with nullcontext() if dry_run else app.open_gallery(create=True) as gallery:
+        analyser = app.analyser()
+        with progress_bar(call, len(photos)) as progress:
+            for outcome in enrol(photos, analyser, gallery, on_multi=chosen, min_quality=min_quality):
+                outcomes.append(outcome)
+                progress.advance()
+    write_rows(call, [_row(outcome) for outcome in outcomes], COLUMNS)
+    failed = sum(outcome.status == "error" for outcome in outcomes)
+    if not call.quiet:
+        counts = {status: sum(each.status == status for each in outcomes) for status in EXPLAINED}
+        said = ", ".join(f"{count} {EXPLAINED[status]}" for status, count in counts.items() if count)
+        people = len({outcome.name for outcome in outcomes if outcome.status in ("enrolled", "already", "would_enrol")})
+        say(f"{said}: {people} {'person' if people == 1 else 'people'} in {call.settings.gallery_path}")
+    return SOME_FAILED if failed else 0
+
+
+def _row(outcome: Enrolment) -> dict[str, Any]:
+    quality, error = outcome.quality, outcome.error
+    notes = [*outcome.warnings]
+    if error is not None:
+        notes.insert(0, f"{error.message} ({error.hint})" if error.hint else error.message)
+    elif quality is not None and quality.reasons:
+        notes.append("the face is " + ", ".join(reason.replace("_", " ") for reason in quality.reasons))
+    return {
+        "name": outcome.name,
+        "path": outcome.path,
+        "status": outcome.status,
+        "quality": round(quality.score, 2) if quality is not None else None,
+        "note": "; ".join(notes),
+        "template_id": outcome.template_id,
+        "error": None if error is None else {"code": error.code, "message": error.message, "hint": error.hint},
+    }

@@ -1,0 +1,49 @@
+"""What is said on standard error, and the exit code that goes with it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import typer
+
+from facecli.errors import FacecliError
+from facecli.report.visible import visible
+
+SOME_FAILED: Final = 3
+NO_MATCH: Final = 10
+INTERRUPTED: Final = 130
+BROKEN_PIPE: Final = 141  # 128 + SIGPIPE, as the shell counts
+
+
+def say(text: str) -> None:
+    """Write a line for people; nothing in it can steer the terminal."""
+    sys.stderr.write("\n".join(visible(line) for line in text.split("\n")) + "\n")
+    sys.stderr.flush()
+
+
+def warn(text: str) -> None:
+    """Write a warning on one line."""
+    sys.stderr.write(f"warning: {visible(text)}\n")
+
+
+@contextmanager
+def exit_codes() -> Iterator[None]:
+    """Turn errors on purpose into a message and an exit code; others are bugs and keep their traceback."""
+    try:
+        yield
+    except FacecliError as error:
+        sys.stderr.write(f"error: {visible(error.message)}\n")
+        if error.hint:
+            sys.stderr.write(f"  hint: {visible(error.hint)}\n")
+        raise typer.Exit(error.exit_code) from error
+    except KeyboardInterrupt as error:
+        say("interrupted")
+        raise typer.Exit(INTERRUPTED) from error
+    except BrokenPipeError as error:
+        # Whoever read our output has enough. Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(BROKEN_PIPE) from error

@@ -1,0 +1,53 @@
+"""Where results go: standard output, or a file that appears whole."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from facecli.cli.options import Call
+from facecli.errors import FacecliError
+from facecli.report.formats import check_format, print_rows
+
+
+@contextmanager
+def results_stream(call: Call) -> Iterator[TextIO]:
+    """Open what ``--output`` names, or give standard output.
+
+    Raises
+    ------
+    FacecliError
+        If the file cannot be written.
+    """
+    check_format(call.output_format)
+    if call.output is None or str(call.output) == "-":
+        yield sys.stdout
+        sys.stdout.flush()
+        return
+    part = call.output.with_name(call.output.name + ".part")
+    try:
+        with part.open("w", encoding="utf-8") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(call.output)
+    except OSError as error:
+        raise _cannot_write(call.output, error) from error
+
+
+def _cannot_write(path: Path, error: OSError) -> FacecliError:
+    return FacecliError(
+        f"cannot write {path}: {error.strerror or error}",
+        hint="Name a file in a folder that exists, can be written and has room.",
+        code="cannot_write",
+    )
+
+
+def write_rows(call: Call, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    """Write a list of anything in the format asked for."""
+    with results_stream(call) as stream:
+        print_rows(rows, columns, call.output_format, stream)

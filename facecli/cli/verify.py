@@ -1,0 +1,55 @@
+"""``facecli verify``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from facecli.cli.messages import NO_MATCH, warn
+from facecli.cli.options import Call, command
+from facecli.errors import UsageError
+
+COLUMNS = ("answer", "score", "threshold", "path_a", "path_b")
+
+
+@command("threshold", "mirror")
+def verify(
+    call: Call,
+    photo_a: Annotated[str, typer.Argument(metavar="A", help="A photo of one person.", show_default=False)],
+    photo_b: Annotated[str, typer.Argument(metavar="B", help="Another photo.", show_default=False)],
+    on_multi: Annotated[
+        str, typer.Option("--on-multi", metavar="error|largest", help="What to do with several faces of a like size.")
+    ] = "error",
+) -> int:
+    """Say whether two photos show one person. Exits with 10 if not."""
+    from facecli.app import App
+    from facecli.cli.output import write_rows
+    from facecli.report.record import face_record, rounded_score
+    from facecli.services.analysis import PhotoSource
+    from facecli.services.verification import verify as verify_photos
+
+    if on_multi not in ("error", "largest"):
+        raise UsageError(f"--on-multi cannot be '{on_multi}'", hint="Choose one of error, largest.")
+    app = App(call.settings)
+    answer = verify_photos(
+        PhotoSource(photo_a),
+        PhotoSource(photo_b),
+        app.analyser(),
+        threshold=app.threshold,
+        take_largest=on_multi == "largest",
+    )
+    for warning in answer.warnings:
+        warn(warning)
+    row = {
+        "answer": "same person" if answer.is_same_person else "different people",
+        "same_person": answer.is_same_person,
+        "score": rounded_score(answer.score, answer.threshold),
+        "threshold": answer.threshold,
+        "path_a": answer.path_a,
+        "path_b": answer.path_b,
+        "face_a": face_record(answer.face_a),
+        "face_b": face_record(answer.face_b),
+    }
+    write_rows(call, [row], COLUMNS)
+    return 0 if answer.is_same_person else NO_MATCH

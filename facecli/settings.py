@@ -1,0 +1,177 @@
+"""What a user can set once: flag > ``FACECLI_*`` > ``./facecli.toml`` > the user's config.toml > default."""
+
+from __future__ import annotations
+
+import math
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final, Literal, get_type_hints
+
+from facecli.errors import ConfigError
+
+ENVIRONMENT_PREFIX: Final = "FACECLI_"
+LOCAL_FILE: Final = "facecli.toml"
+
+DETECTORS: Final = ("centerface", "yunet", "mtcnn")
+ENGINES: Final = ("auto", "openvino", "torch")
+PRECISIONS: Final = ("f32", "bf16")
+
+
+def _setting(default: Any, about: str, **limits: Any) -> Any:
+    return field(default=default, metadata={"about": about, **limits})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every setting with its default; ``metadata["about"]`` of a field says what it does."""
+
+    gallery: Path | None = _setting(None, "gallery file; by default gallery.db in the user's data folder")
+    device: str = _setting("auto", "auto, cpu, cuda, cuda:N or mps")
+    engine: str = _setting("auto", "what runs the networks; auto: OpenVINO on a CPU, torch elsewhere", choices=ENGINES)
+    precision: Literal["f32", "bf16"] = _setting("f32", "arithmetic of OpenVINO's networks", choices=PRECISIONS)
+    detector: str = _setting("centerface", "what finds faces", choices=DETECTORS)
+    detection_threshold: float | None = _setting(
+        None, "least detection score; by default the detector's own", least=0.0, most=1.0
+    )
+    min_face: int | None = _setting(None, "smallest face to look for, in pixels of its side", least=4, most=100_000)
+    edges: bool = _setting(True, "let the edge map skip blank photos and uniform borders")
+    embedder: str = _setting("sface", "what turns faces into vectors: a model's name, or onnx:FILE")
+    mirror: bool = _setting(True, "average each face with its mirror image")
+    threshold: float | None = _setting(
+        None, "least score for a name; by default the embedder's own", least=-1.0, most=1.0
+    )
+    candidates: int = _setting(3, "nearest people to report for each face", least=1, most=1000)
+    salvage: bool = _setting(False, "use what can be decoded of truncated photos")
+    jobs: int | None = _setting(None, "threads that decode photos; by default one a core", least=1, most=1024)
+    batch_size: int | None = _setting(
+        None, "photos detected together; by default what suits the device", least=1, most=4096
+    )
+    offline: bool = _setting(False, "never open a network connection, not even for a pull")
+    cache: Path | None = _setting(None, "folder of pulled models and compiled networks")
+
+    @property
+    def gallery_path(self) -> Path:
+        """The gallery file, the default filled in."""
+        if self.gallery is not None:
+            return self.gallery.expanduser()
+        from platformdirs import user_data_path
+
+        return user_data_path("facecli") / "gallery.db"
+
+    @property
+    def cache_dir(self) -> Path:
+        """The cache folder, the default filled in."""
+        if self.cache is not None:
+            return self.cache.expanduser()
+        from platformdirs import user_cache_path
+
+        return user_cache_path("facecli")
+
+
+def user_file() -> Path:
+    """Where the user's own settings are kept."""
+    from platformdirs import user_config_path
+
+    return user_config_path("facecli") / "config.toml"
+
+
+def load_settings(
+    flags: Mapping[str, Any], environment: Mapping[str, str] = os.environ, folder: Path | None = None
+) -> tuple[Settings, dict[str, str]]:
+    """Put the settings together.
+
+    Parameters
+    ----------
+    flags : mapping
+        What the command line gave; None means not given.
+    environment : mapping
+        Looked through for ``FACECLI_<NAME>``.
+    folder : Path, optional
+        Where ``facecli.toml`` is looked for; the current folder by default.
+
+    Returns
+    -------
+    tuple of Settings and dict of str to str
+        And for each setting where it came from.
+
+    Raises
+    ------
+    ConfigError
+        If a file cannot be read, a key is unknown or a value does not fit; the message names its place.
+    """
+    known = {each.name: each for each in fields(Settings)}
+    values: dict[str, Any] = {}
+    origins = dict.fromkeys(known, "default")
+    for path in (user_file(), (folder or Path()) / LOCAL_FILE):
+        for name, value in _read(path).items():
+            if name not in known:
+                raise ConfigError(f"{path}: there is no setting '{name}'", hint="See the names: facecli config show")
+            values[name], origins[name] = _fit(name, value, str(path)), str(path)
+    for name in known:
+        variable = ENVIRONMENT_PREFIX + name.upper()
+        if environment.get(variable):
+            values[name], origins[name] = _fit(name, environment[variable], variable, text=True), variable
+        if flags.get(name) is not None:
+            values[name], origins[name] = _fit(name, flags[name], f"--{name.replace('_', '-')}"), "command line"
+    return Settings(**values), origins
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except FileNotFoundError:
+        return {}
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise ConfigError(f"{path} cannot be read: {reason}", hint="Mend the file, or move it away.") from error
+
+
+def _fit(name: str, value: Any, place: str, *, text: bool = False) -> Any:
+    """Return a value as its setting wants it, or say what is wrong with it."""
+    kind = get_type_hints(Settings)[name]
+    limits = next(each.metadata for each in fields(Settings) if each.name == name)
+    fitted = _of_text(kind, value) if text else _of_kind(kind, value)
+    least, most = limits.get("least", -math.inf), limits.get("most", math.inf)
+    choices = limits.get("choices")
+    if fitted is None:
+        expected = {bool: "true or false", int: "a whole number", int | None: "a whole number"}.get(kind, "a text")
+        expected = "a number" if kind == float | None else expected
+    elif choices and fitted not in choices:
+        expected = "one of " + ", ".join(choices)
+    elif isinstance(fitted, int | float) and not least <= fitted <= most:
+        expected = f"between {least:g} and {most:g}"
+    else:
+        return fitted
+    raise ConfigError(f"{place}: {name} must be {expected}, not {value!r}", hint=f"It sets: {limits['about']}.")
+
+
+def _of_kind(kind: Any, value: Any) -> Any:
+    """Return a value of a TOML file or flag as `kind`; None if it does not fit."""
+    if kind is bool:
+        return value if isinstance(value, bool) else None
+    if kind in (int, int | None):
+        return value if isinstance(value, int) and not isinstance(value, bool) else None
+    if kind == float | None:
+        fits = isinstance(value, int | float) and not isinstance(value, bool)
+        return float(value) if fits else None
+    if kind == Path | None:
+        return Path(value) if isinstance(value, str | Path) and str(value) else None
+    return value if isinstance(value, str) else None
+
+
+def _of_text(kind: Any, text: str) -> Any:
+    """Return an environment variable's text as `kind`; None if it does not fit."""
+    if kind is bool:
+        return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}.get(text.lower())
+    try:
+        if kind in (int, int | None):
+            return int(text)
+        if kind == float | None:
+            return float(text)
+    except ValueError:
+        return None
+    return _of_kind(kind, text)
