@@ -10,7 +10,7 @@ from typing import Final
 
 import typer
 
-from facecli.errors import FacecliError
+from facecli.errors import FacecliError, MachineError
 from facecli.report.visible import visible
 
 SOME_FAILED: Final = 3
@@ -40,6 +40,10 @@ def exit_codes() -> Iterator[None]:
         if error.hint:
             sys.stderr.write(f"  hint: {visible(error.hint)}\n")
         raise typer.Exit(error.exit_code) from error
+    except ImportError as error:
+        sys.stderr.write(f"error: a part of facecli cannot be loaded: {visible(str(error))}\n")
+        sys.stderr.write("  hint: Install facecli again; for libGL or libgthread: apt install libgl1 libglib2.0-0\n")
+        raise typer.Exit(MachineError.exit_code) from error
     except KeyboardInterrupt as error:
         say("interrupted")
         raise typer.Exit(INTERRUPTED) from error

@@ -1,0 +1,63 @@
+# Two commands for a fresh machine: `make demo` sets everything up and shows the main job; `make test` tests it.
+VENV   ?= .venv
+PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,$(shell command -v $(name) 2>/dev/null)))
+BIN    := $(VENV)/bin
+DEMO   := demo_output
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help demo test test-all check format bench clean
+.DEFAULT_GOAL := help
+
+help: ## List the targets.
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | column -t -s'|'
+
+# The environment. Downloading torch and its companions takes most of the first run.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "facecli needs Python 3.11 or later; name one with PYTHON=" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing (Debian: apt install python3-venv)" >&2; rm -rf $(VENV); exit 1; }
+
+# opencv-python needs libGL and glib, which bare servers lack; the headless build is the same code without windows.
+define install
+	@echo "installing facecli$(1) into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --editable '.$(1)'
+	@$(BIN)/python -c 'import cv2' 2>/dev/null || { \
+	  echo "opencv-python lacks system libraries here; taking its headless build"; \
+	  $(BIN)/python -m pip uninstall --quiet --yes opencv-python && \
+	  $(BIN)/python -m pip install --quiet opencv-python-headless; }
+	@touch $@
+endef
+
+$(VENV)/.installed: pyproject.toml | $(BIN)/python
+	$(call install,)
+
+$(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
+	$(call install,[dev])
+	@touch $(VENV)/.installed
+
+demo: $(VENV)/.installed ## Enrol the people of sample_images/known, identify the sample photos, draw the answer.
+	@mkdir -p $(DEMO)
+	$(BIN)/facecli --gallery $(DEMO)/gallery.db enroll sample_images/known
+	$(BIN)/facecli --gallery $(DEMO)/gallery.db identify sample_images/group.jpg sample_images/stranger.jpg --annotate $(DEMO)
+	@echo; echo "annotated pictures: $(DEMO)/sample_images/group.annotated.jpg and stranger.annotated.jpg"
+
+test: $(VENV)/.installed-dev ## Run the tests that need nothing but this checkout.
+	$(BIN)/python -m pytest -m "not slow and not gpu and not network"
+
+test-all: $(VENV)/.installed-dev ## Run every test that this machine can run (see FACECLI_DATA in tests/conftest.py).
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.installed-dev ## Lint, types, and which module may import which.
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.installed-dev ## Format the code.
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.installed-dev ## Run the benchmarks in tests/bench.
+	@for script in tests/bench/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+clean: ## Remove the environment and what the demo made.
+	rm -rf $(VENV) $(DEMO)
