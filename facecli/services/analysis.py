@@ -29,6 +29,8 @@ class PhotoSource:
         As the user named it.
     data : bytes or None
         Its content, if it does not come from a file (standard input).
+    photo : Photo or None
+        It was decoded before.
     error : PhotoError or None
         It could not even be looked at, such as a folder that cannot be listed.
     """
@@ -36,6 +38,7 @@ class PhotoSource:
     path: str
     data: bytes | None = None
     error: PhotoError | None = None
+    photo: Photo | None = None
 
 
 @dataclass(slots=True)
@@ -147,7 +150,10 @@ class Analyser:
         """Read and decode one photo; runs in a thread."""
         started = time.perf_counter()
         analysis = Analysis(source, error=source.error)
-        if source.error is None:
+        if source.photo is not None:
+            analysis.photo = source.photo
+            analysis.content_hash = hashlib.sha256(source.photo.pixels.tobytes()).hexdigest()
+        elif source.error is None:
             try:
                 data = source.data if source.data is not None else read_file(source.path)
                 analysis.content_hash = hashlib.sha256(data).hexdigest()

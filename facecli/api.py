@@ -1,0 +1,165 @@
+"""facecli in a script: the commands as methods, values instead of text."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import fields
+from functools import cached_property
+from types import TracebackType
+from typing import Any, Self, TypeAlias
+
+import numpy as np
+
+from facecli.app import App
+from facecli.errors import ConfigError
+from facecli.gallery.store import Gallery
+from facecli.services.analysis import Analyser, PhotoSource
+from facecli.services.enrolment import Enrolment, EnrolmentPhoto, enrol
+from facecli.services.identification import identify_photos
+from facecli.services.selection import OnMulti
+from facecli.services.verification import Verification, verify
+from facecli.settings import Settings, load_settings
+from facecli.types import Person, Photo, PhotoResult, PixelArray
+
+PhotoLike: TypeAlias = "str | os.PathLike[str] | bytes | Photo | PixelArray"
+"""A path, a file's content, a decoded `Photo`, or upright RGB pixels of shape (H, W, 3), uint8."""
+
+
+class Recognizer:
+    """Enrols and identifies people; to be closed, or used in a ``with`` block.
+
+    Networks are loaded at the first photo. One object serves one thread.
+
+    Parameters
+    ----------
+    gallery : path-like, optional
+        Gallery file, made when somebody is enrolled; by default the one of the settings.
+    **settings
+        Any field of `Settings`, such as ``device="cuda"`` or ``threshold=0.45``. What is left out comes from the
+        environment and the settings files, as on the command line.
+
+    Raises
+    ------
+    ConfigError
+        If a setting is unknown or out of range.
+
+    Examples
+    --------
+    >>> with Recognizer("family.db") as recognizer:  # doctest: +SKIP
+    ...     recognizer.enroll("Ana", ["ana_1.jpg", "ana_2.jpg"])
+    ...     for photo in recognizer.identify(["party.jpg"]):
+    ...         print(photo.path, [face.identification.person for face in photo.faces])
+    """
+
+    def __init__(self, gallery: str | os.PathLike[str] | None = None, **settings: Any) -> None:
+        unknown = settings.keys() - {each.name for each in fields(Settings)}
+        if unknown:
+            raise ConfigError(f"there is no setting '{min(unknown)}'", hint="See the fields of facecli.Settings.")
+        if gallery is not None:
+            settings["gallery"] = os.fspath(gallery)
+        self.settings, _ = load_settings(settings)
+        self._app = App(self.settings)
+        self._gallery: Gallery | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the gallery. Closing twice is harmless."""
+        if self._gallery is not None:
+            self._gallery.close()
+            self._gallery = None
+
+    def enroll(
+        self, name: str, photos: Iterable[PhotoLike], *, on_multi: OnMulti = "error", min_quality: float = 0.0
+    ) -> list[Enrolment]:
+        """Learn a person's face from photos.
+
+        Returns
+        -------
+        list of Enrolment
+            What became of each photo; one that failed has status "error" and says why.
+
+        Raises
+        ------
+        GalleryError
+            If the gallery cannot be written.
+        """
+        gallery = self._opened(create=True)
+        planned = [EnrolmentPhoto(name, _source(photo)) for photo in photos]
+        return list(enrol(planned, self._analyser, gallery, on_multi=on_multi, min_quality=min_quality))
+
+    def identify(self, photos: Iterable[PhotoLike]) -> Iterator[PhotoResult]:
+        """Say who is in photos, one result a photo, in their order.
+
+        Raises
+        ------
+        GalleryError
+            If there is no gallery, or it cannot serve. A photo that fails is a result with its error.
+        """
+        search = self._app.search(self._opened())
+        analyses = identify_photos(
+            map(_source, photos),
+            self._analyser,
+            search,
+            threshold=self._app.threshold,
+            candidates=self.settings.candidates,
+        )
+        for analysis in analyses:
+            yield analysis.result(self._analyser.model)
+
+    def embed(self, photos: Iterable[PhotoLike]) -> Iterator[PhotoResult]:
+        """Detect and embed faces: each `Face` has its quality and its `Embedding`."""
+        for analysis in self._analyser.analyse(map(_source, photos)):
+            yield analysis.result(self._analyser.model)
+
+    def detect(self, photos: Iterable[PhotoLike]) -> Iterator[PhotoResult]:
+        """Find faces, without asking whose they are."""
+        analyser = self._app.analyser(embed=False)
+        for analysis in analyser.analyse(map(_source, photos)):
+            yield analysis.result(analyser.model)
+
+    def verify(self, first: PhotoLike, second: PhotoLike, *, take_largest: bool = False) -> Verification:
+        """Say whether two photos show one person.
+
+        Raises
+        ------
+        InputError
+            If a photo cannot be read, or holds no face, or (without `take_largest`) several of a like size.
+        """
+        return verify(
+            _source(first),
+            _source(second),
+            self._analyser,
+            threshold=self._app.threshold,
+            take_largest=take_largest,
+        )
+
+    def people(self) -> list[Person]:
+        """Return everybody enrolled, by name."""
+        return self._opened().people()
+
+    @cached_property
+    def _analyser(self) -> Analyser:
+        return self._app.analyser()
+
+    def _opened(self, *, create: bool = False) -> Gallery:
+        if self._gallery is None:
+            self._gallery = self._app.open_gallery(create=create)
+        return self._gallery
+
+
+def _source(photo: PhotoLike) -> PhotoSource:
+    if isinstance(photo, bytes):
+        return PhotoSource("", data=photo)
+    if isinstance(photo, Photo):
+        return PhotoSource(photo.source, photo=photo)
+    if isinstance(photo, np.ndarray):
+        return PhotoSource("", photo=Photo(photo))
+    return PhotoSource(os.fspath(photo))
