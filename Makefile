@@ -1,6 +1,8 @@
 # Two commands for a fresh machine: `make demo` sets everything up and shows the main job; `make test` tests it.
 VENV   ?= .venv
-PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,$(shell command -v $(name) 2>/dev/null)))
+# The first of these that runs and is new enough: a name on the PATH may be a shim with nothing behind it.
+PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
+  $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 BIN    := $(VENV)/bin
 DEMO   := demo_output
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -13,7 +15,7 @@ help: ## List the targets.
 
 # The environment. Downloading torch and its companions takes most of the first run.
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "facecli needs Python 3.11 or later; name one with PYTHON=" >&2; exit 1; }
+	@test -n "$(PYTHON)" || { echo "facecli needs Python 3.11 or later; name one with PYTHON=" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing (Debian: apt install python3-venv)" >&2; rm -rf $(VENV); exit 1; }
 
 # opencv-python needs libGL and glib, which bare servers lack; the headless build is the same code without windows.
