@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import threading
+from typing import Annotated, Final
 
 import typer
 
 import facecli
 from facecli.cli import config, detect, doctor, embed, enroll, gallery, identify, models, people, scan, verify
 from facecli.cli.options import root_options
+
+LOADER: Final = "load-network"  # as facecli.runtime.deferred names its threads
 
 app = typer.Typer(
     name="facecli",
@@ -50,4 +53,11 @@ app.command("doctor")(doctor.doctor)
 
 def main() -> None:
     """Run the command line."""
-    app()
+    try:
+        app()
+    finally:
+        # A call that fails early leaves networks loading. Python would end their threads inside C++ code, which
+        # aborts the process: exit code 134 in place of the true one.
+        for thread in threading.enumerate():
+            if thread.name == LOADER:
+                thread.join()
