@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,15 +29,32 @@ def results_stream(call: Call) -> Iterator[TextIO]:
         yield sys.stdout
         sys.stdout.flush()
         return
-    part = call.output.with_name(call.output.name + ".part")
     try:
-        with part.open("w", encoding="utf-8") as stream:
+        with _written_whole(call.output) as stream:
+            yield stream
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise _cannot_write(call.output, error) from error
+
+
+@contextmanager
+def _written_whole(path: Path) -> Iterator[TextIO]:
+    """Open a file that takes its name when it is complete; a link stays one, a pipe or device is written to."""
+    if path.exists() and not path.is_file():
+        with path.open("w", encoding="utf-8") as stream:
+            yield stream
+        return
+    target = path.resolve()
+    unfinished = target.with_name(f".{uuid.uuid4().hex}.tmp")
+    try:
+        with unfinished.open("w", encoding="utf-8") as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        part.replace(call.output)
-    except OSError as error:
-        raise _cannot_write(call.output, error) from error
+        unfinished.replace(target)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def _cannot_write(path: Path, error: OSError) -> FacecliError:
