@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import math
 import os
 import time
 from collections import deque
@@ -209,8 +210,12 @@ class Analyser:
         wanted = side_px / min(detection.size_px for detection in found)
         if wanted <= float(photo.scale_xy.min()):
             return photo
-        side = int(min(wanted, 1.0) * max(photo.full_width, photo.full_height))
-        return decode_photo(analysis.data, photo.source, min_long_side=side, salvage=self._salvage)
+        side = math.ceil(min(wanted, 1.0) * max(photo.full_width, photo.full_height))
+        try:
+            return decode_photo(analysis.data, photo.source, min_long_side=side, salvage=self._salvage)
+        except FacecliError as error:  # such as more pixels than may be held in memory
+            analysis.warnings += (f"small faces were compared at a reduced scale: {error.message}",)
+            return photo
 
 
 def default_jobs() -> int:
