@@ -72,7 +72,7 @@ def plan_enrolment(arguments: Sequence[str]) -> list[EnrolmentPhoto]:
     """
     if not arguments:
         raise UsageError("nobody to enrol was named", hint="Use: facecli enroll NAME PHOTO… or facecli enroll FOLDER")
-    if all(Path(argument).is_dir() for argument in arguments):
+    if all(Path(argument).is_dir() for argument in arguments) and not _names_itself(arguments):
         photos = [photo for folder in arguments for photo in _people_folder(Path(folder))]
     elif len(arguments) == 1:
         argument = arguments[0]
@@ -105,13 +105,18 @@ def photo_sources(roots: Iterable[str], *, recursive: bool = True) -> Iterator[P
         yield PhotoSource(found.path, error=found.error if isinstance(found, FolderProblem) else None)
 
 
+def _names_itself(arguments: Sequence[str]) -> bool:
+    """Say whether a name is also that of a folder of its photos: ``enroll Ana Ana/`` is about Ana."""
+    return any(Path(argument).samefile(arguments[0]) for argument in arguments[1:])
+
+
 def _people_folder(folder: Path) -> Iterator[EnrolmentPhoto]:
     for source in photo_sources([str(folder)]):
         inside = Path(source.path).relative_to(folder)
         if len(inside.parts) > 1:
             name = inside.parts[0]
         else:
-            stem = inside.stem
+            stem = inside.stem or folder.resolve().name  # the folder itself, which could not be listed
             name = _SERIAL.sub("", stem) or stem
         yield EnrolmentPhoto(normalise_name(name), source)
 
@@ -142,13 +147,14 @@ def enrol(
     """
     names = iter([photo.name for photo in photos])
     pending: list[tuple[str, Analysis, Face | None, Enrolment | None]] = []
+    owners: dict[str, str] = {}  # content hash of a photo -> whose it was first said to be
     for analysis in analyser.analyse(photo.source for photo in photos):
         name = next(names)
         if pending and (pending[-1][0] != name or len(pending) >= COMMIT_EVERY):
-            yield from _commit(pending, gallery)
+            yield from _commit(pending, gallery, owners)
             pending = []
         pending.append((name, analysis, *_chosen(name, analysis, on_multi, min_quality)))
-    yield from _commit(pending, gallery)
+    yield from _commit(pending, gallery, owners)
 
 
 def _chosen(
@@ -174,7 +180,9 @@ def _chosen(
 
 
 def _commit(
-    pending: Sequence[tuple[str, Analysis, Face | None, Enrolment | None]], gallery: Gallery | None
+    pending: Sequence[tuple[str, Analysis, Face | None, Enrolment | None]],
+    gallery: Gallery | None,
+    owners: dict[str, str],
 ) -> Iterator[Enrolment]:
     """Store the chosen faces of one person in one transaction, and say what became of each photo."""
     new = [
@@ -199,13 +207,16 @@ def _commit(
         if gallery is not None:
             status = "already" if template_id is None else "enrolled"
         smaller = len(analysis.faces) - 1
-        note = (f"{smaller} smaller {'face was' if smaller == 1 else 'faces were'} left out",) if smaller else ()
+        notes = [f"{smaller} smaller {'face was' if smaller == 1 else 'faces were'} left out"] if smaller else []
+        owner = owners.setdefault(analysis.content_hash, name)
+        if owner != name:
+            notes.append(f"the same photo is enrolled as {owner}: one of the two names is wrong")
         yield Enrolment(
             name,
             analysis.source.path,
             status,
             quality=face.quality,
-            warnings=(*analysis.warnings, *note),
+            warnings=(*analysis.warnings, *notes),
             template_id=template_id,
         )
 
