@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, Literal, get_type_hints
@@ -108,7 +109,7 @@ def load_settings(
     for path in (user_file(), (folder or Path()) / LOCAL_FILE):
         for name, value in _read(path).items():
             if name not in known:
-                raise ConfigError(f"{path}: there is no setting '{name}'", hint="See the names: facecli config show")
+                raise ConfigError(f"{path}: there is no setting '{name}'", hint=_names_hint(name, known))
             values[name], origins[name] = _fit(name, value, str(path)), str(path)
     for name in known:
         variable = ENVIRONMENT_PREFIX + name.upper()
@@ -117,6 +118,11 @@ def load_settings(
         if flags.get(name) is not None:
             values[name], origins[name] = _fit(name, flags[name], f"--{name.replace('_', '-')}"), "command line"
     return Settings(**values), origins
+
+
+def _names_hint(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, known, 1)
+    return f"Did you mean {near[0]}?" if near else f"The settings are {', '.join(known)}."
 
 
 def _read(path: Path) -> dict[str, Any]:
