@@ -6,6 +6,7 @@ from dataclasses import fields
 
 import typer
 
+from facecli.cli.messages import say
 from facecli.cli.options import Call, command
 
 app = typer.Typer(help="See what is set, and where.", no_args_is_help=True)
@@ -30,7 +31,7 @@ def show(call: Call) -> int:
     rows = [
         {
             "setting": each.name,
-            "value": str(filled.get(each.name, getattr(call.settings, each.name))),
+            "value": filled.get(each.name, getattr(call.settings, each.name)),
             "from": call.origins[each.name],
             "about": each.metadata["about"],
             "variable": ENVIRONMENT_PREFIX + each.name.upper(),
@@ -39,4 +40,6 @@ def show(call: Call) -> int:
         for each in fields(Settings)
     ]
     write_rows(call, rows, ("setting", "value", "from", "about"))
+    if not call.quiet:
+        say(f"the user's settings file: {user_file()}{'' if user_file().is_file() else ' (there is none)'}")
     return 0

@@ -17,7 +17,7 @@ def embed(
     from facecli.app import App
     from facecli.cli.photos import gather, report_photos
 
-    sources = gather(images, files_from, nul=nul, recursive=recursive)
+    sources = gather(call, images, files_from, nul=nul, recursive=recursive)
     analyser = App(call.settings).analyser()
     analyses = analyser.analyse(sources)
     return report_photos(call, analyses, model=analyser.model, total=len(sources), with_embedding=True)

@@ -43,7 +43,10 @@ def enroll(
         ),
     ] = "error",
     min_quality: Annotated[
-        float, typer.Option("--min-quality", min=0.0, max=1.0, help="Refuse faces of less quality, 0 to 1.")
+        float,
+        typer.Option(
+            "--min-quality", metavar="QUALITY", min=0.0, max=1.0, help="Refuse faces of less quality, 0 to 1."
+        ),
     ] = 0.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Look at the photos, but store nothing.")] = False,
 ) -> int:
@@ -64,13 +67,18 @@ def enroll(
     photos = plan_enrolment(who)
     app = App(call.settings)
     outcomes = []
-    with nullcontext() if dry_run else app.open_gallery(create=True) as gallery:
-        analyser = app.analyser()
-        with progress_bar(call, len(photos)) as progress:
+    analyser = app.analyser()  # before the gallery: settings that cannot work leave no empty file behind
+    try:
+        with (
+            nullcontext() if dry_run else app.open_gallery(create=True) as gallery,
+            progress_bar(call, len(photos)) as progress,
+        ):
             for outcome in enrol(photos, analyser, gallery, on_multi=chosen, min_quality=min_quality):
                 outcomes.append(outcome)
                 progress.advance()
-    write_rows(call, [_row(outcome) for outcome in outcomes], COLUMNS)
+    finally:
+        if outcomes:  # what is enrolled stays so, whatever ended the call
+            write_rows(call, [_row(outcome) for outcome in outcomes], COLUMNS)
     failed = sum(outcome.status == "error" for outcome in outcomes)
     if not call.quiet:
         counts = {status: sum(each.status == status for each in outcomes) for status in EXPLAINED}

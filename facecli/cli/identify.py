@@ -25,7 +25,11 @@ def identify(
     from facecli.cli.photos import gather
 
     return identify_sources(
-        call, gather(images, files_from, nul=nul, recursive=recursive), annotate, _common_root(images), fail_unknown
+        call,
+        gather(call, images, files_from, nul=nul, recursive=recursive),
+        annotate,
+        _common_root(images),
+        fail_unknown,
     )
 
 

@@ -102,10 +102,14 @@ def _download_bar(call: Call, name: str) -> Iterator[Callable[[int, int | None],
 @command()
 def import_file(
     call: Call,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="An ONNX file, or a file of the catalogue.")],
-    name: Annotated[str | None, typer.Option("--name", help="What to call it; not needed for the catalogue's.")] = None,
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="An ONNX file, or a file of the catalogue.", show_default=False)
+    ],
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="NAME", help="What to call it; not needed for the catalogue's.")
+    ] = None,
     like: Annotated[
-        str, typer.Option("--like", help="Embedder whose colours, scaling and template it shares.")
+        str, typer.Option("--like", metavar="MODEL", help="Embedder whose colours, scaling and template it shares.")
     ] = "arcface-r50",
 ) -> int:
     """Copy a weights file into the cache, and record what it is."""

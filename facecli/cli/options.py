@@ -21,7 +21,7 @@ GLOBAL: Final = "Global options"
 def _global_options(
     *,
     gallery: Annotated[
-        Path | None, typer.Option("--gallery", "-g", help="Gallery file.", rich_help_panel=GLOBAL)
+        Path | None, typer.Option("--gallery", "-g", metavar="FILE", help="Gallery file.", rich_help_panel=GLOBAL)
     ] = None,
     device: Annotated[
         str | None,
@@ -39,7 +39,9 @@ def _global_options(
     ] = None,
     detection_threshold: Annotated[
         float | None,
-        typer.Option("--detection-threshold", help="Least detection score, 0 to 1.", rich_help_panel=GLOBAL),
+        typer.Option(
+            "--detection-threshold", metavar="SCORE", help="Least detection score, 0 to 1.", rich_help_panel=GLOBAL
+        ),
     ] = None,
     min_face: Annotated[
         int | None,
@@ -58,10 +60,10 @@ def _global_options(
         typer.Option("--salvage", help="Use what can be decoded of truncated photos.", rich_help_panel=GLOBAL),
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option("--jobs", help="Threads that decode photos.", rich_help_panel=GLOBAL)
+        int | None, typer.Option("--jobs", metavar="N", help="Threads that decode photos.", rich_help_panel=GLOBAL)
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option("--batch-size", help="Photos detected together.", rich_help_panel=GLOBAL)
+        int | None, typer.Option("--batch-size", metavar="N", help="Photos detected together.", rich_help_panel=GLOBAL)
     ] = None,
     offline: Annotated[
         bool | None, typer.Option("--offline", help="Never open a network connection.", rich_help_panel=GLOBAL)
@@ -74,13 +76,27 @@ def _global_options(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Write results to this file, whole or not at all.", rich_help_panel=GLOBAL),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write results to this file, whole or not at all.",
+            rich_help_panel=GLOBAL,
+        ),
     ] = None,
     quiet: Annotated[
         bool | None, typer.Option("--quiet", "-q", help="Say nothing but results and errors.", rich_help_panel=GLOBAL)
     ] = None,
     verbose: Annotated[
-        int, typer.Option("--verbose", "-v", count=True, help="Say what is chosen and done.", rich_help_panel=GLOBAL)
+        int,
+        typer.Option(
+            "--verbose",
+            "-v",
+            count=True,
+            show_default=False,
+            help="Say what is chosen and done.",
+            rich_help_panel=GLOBAL,
+        ),
     ] = 0,
     no_progress: Annotated[
         bool | None, typer.Option("--no-progress", help="Show no progress bar.", rich_help_panel=GLOBAL)
@@ -93,10 +109,12 @@ def _setting_options(
     *,
     threshold: Annotated[
         float | None,
-        typer.Option("--threshold", help="Least score for a name, -1 to 1; by default the embedder's own."),
+        typer.Option(
+            "--threshold", metavar="SCORE", help="Least score for a name, -1 to 1; by default the embedder's own."
+        ),
     ] = None,
     candidates: Annotated[
-        int | None, typer.Option("--candidates", "-k", help="Nearest people to report for each face.")
+        int | None, typer.Option("--candidates", "-k", metavar="N", help="Nearest people to report for each face.")
     ] = None,
     mirror: Annotated[
         bool | None,

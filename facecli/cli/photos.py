@@ -27,9 +27,9 @@ STDIN = "-"
 
 
 def gather(
-    images: Sequence[str] | None, files_from: str | None, *, nul: bool, recursive: bool = True
+    call: Call, images: Sequence[str] | None, files_from: str | None, *, nul: bool, recursive: bool = True
 ) -> list[PhotoSource]:
-    """Collect the photos that a call names.
+    """Collect the photos that a call names, and warn if there are none.
 
     Raises
     ------
@@ -50,15 +50,24 @@ def gather(
     sources: list[PhotoSource] = []
     for root in roots:
         if root == STDIN:
-            sources.append(_from_stdin())
+            sources.append(from_stdin())
         else:
             sources += photo_sources([root], recursive=recursive)
     if files_from is not None:
         sources += photo_sources(_names(files_from, nul=nul), recursive=recursive)
+    if not sources and not call.quiet:
+        warn(f"no photos were found in {', '.join([*roots, *filter(None, [files_from])])}")
     return sources
 
 
-def _from_stdin() -> PhotoSource:
+def from_stdin() -> PhotoSource:
+    """Read one photo from standard input.
+
+    Raises
+    ------
+    UnreadableImageError
+        If it holds more than a photo may.
+    """
     data = sys.stdin.buffer.read(DEFAULT_LIMITS.max_file_bytes + 1)
     if len(data) > DEFAULT_LIMITS.max_file_bytes:
         raise UnreadableImageError(
@@ -94,9 +103,14 @@ class _NoProgress:
 
 
 @contextmanager
-def progress_bar(call: Call, total: int) -> Iterator[Progress]:
-    """Show a bar with rate and time left on standard error, if that is a terminal and there is more than one photo."""
-    if not call.show_progress or total < 2 or not sys.stderr.isatty():
+def progress_bar(call: Call, total: int, *, beside_results: bool = False) -> Iterator[Progress]:
+    """Show a bar with rate and time left on standard error, if that is a terminal and there is more than one photo.
+
+    `beside_results` says that results are written meanwhile: where they go to the terminal too, they are the
+    progress, and a bar would be torn by them.
+    """
+    torn = beside_results and call.output is None and sys.stdout.isatty()
+    if not call.show_progress or total < 2 or torn or not sys.stderr.isatty():
         yield _NoProgress()
         return
     from facecli.cli.progress import PhotoProgress
@@ -126,7 +140,7 @@ def report_photos(
     summary, started = Summary(), time.perf_counter()
     with ExitStack() as stack:
         stream = stack.enter_context(results_stream(call))
-        progress = stack.enter_context(progress_bar(call, total))
+        progress = stack.enter_context(progress_bar(call, total, beside_results=True))
         writer = stack.enter_context(open_writer(call.output_format, stream, with_embedding=with_embedding))
         for analysis in analyses:
             result = analysis.result(model)

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from facecli.cli.identify import identify_sources
-from facecli.cli.messages import warn
 from facecli.cli.options import Annotate, Call, FailUnknown, FilesFrom, Nul, Recursive, command
 
 
@@ -30,8 +29,6 @@ def scan(
     """
     from facecli.cli.photos import gather
 
-    sources = gather(folders, files_from, nul=nul, recursive=recursive)
-    if not sources and not call.quiet:
-        warn(f"no photos were found in {', '.join(folders or [files_from or ''])}")
+    sources = gather(call, folders, files_from, nul=nul, recursive=recursive)
     root = Path(folders[0]) if folders and len(folders) == 1 else None
     return identify_sources(call, sources, annotate, root, fail_unknown)

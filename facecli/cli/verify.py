@@ -16,7 +16,9 @@ COLUMNS = ("answer", "score", "threshold", "path_a", "path_b")
 @command("threshold", "mirror")
 def verify(
     call: Call,
-    photo_a: Annotated[str, typer.Argument(metavar="A", help="A photo of one person.", show_default=False)],
+    photo_a: Annotated[
+        str, typer.Argument(metavar="A", help="A photo of one person, or - for standard input.", show_default=False)
+    ],
     photo_b: Annotated[str, typer.Argument(metavar="B", help="Another photo.", show_default=False)],
     on_multi: Annotated[
         str, typer.Option("--on-multi", metavar="error|largest", help="What to do with several faces of a like size.")
@@ -25,21 +27,25 @@ def verify(
     """Say whether two photos show one person. Exits with 10 if not."""
     from facecli.app import App
     from facecli.cli.output import write_rows
+    from facecli.cli.photos import STDIN, from_stdin
     from facecli.report.record import face_record, rounded_score
     from facecli.services.analysis import PhotoSource
     from facecli.services.verification import verify as verify_photos
 
     if on_multi not in ("error", "largest"):
         raise UsageError(f"--on-multi cannot be '{on_multi}'", hint="Choose one of error, largest.")
+    if photo_a == photo_b == STDIN:
+        raise UsageError("standard input was named more than once", hint="Name it once: -.")
+    first, second = (from_stdin() if name == STDIN else PhotoSource(name) for name in (photo_a, photo_b))
     app = App(call.settings)
     answer = verify_photos(
-        PhotoSource(photo_a),
-        PhotoSource(photo_b),
+        first,
+        second,
         app.analyser(),
         threshold=app.threshold,
         take_largest=on_multi == "largest",
     )
-    for warning in answer.warnings:
+    for warning in () if call.quiet else answer.warnings:
         warn(warning)
     row = {
         "answer": "same person" if answer.is_same_person else "different people",
