@@ -215,7 +215,7 @@ def objection(node: onnx.NodeProto, attributes: Attributes, constants: Mapping[s
         "BatchNormalization": attributes.get("training_mode"),
         "Pad": attributes.get("mode", b"constant") != b"constant" or len(node.input) > 3,
         "Reshape": attributes.get("allowzero"),
-        "Resize": not _copies(node, attributes, constants),
+        "Resize": kind == "Resize" and not _copies(node, attributes, constants),
         "Softmax": opset < 13,  # it flattened all axes behind its own into one
     }
     return f"this kind of {kind} is not covered by the torch engine" if reasons.get(kind) else ""
