@@ -20,6 +20,15 @@ def data_dir() -> Path:
 
 
 @pytest.fixture(scope="session")
+def originals_dir() -> Path:
+    """Return the files that the models were made from: $FACECLI_ORIGINALS, or ../shared/weights beside the checkout."""
+    folder = Path(os.environ.get("FACECLI_ORIGINALS", ROOT.parent / "shared" / "weights"))
+    if not folder.is_dir():
+        pytest.skip(f"original weights not found at {folder}; set FACECLI_ORIGINALS to their folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def sample_images() -> Path:
     """Return the photos that ship with the project."""
     return ROOT / "sample_images"
