@@ -1,0 +1,301 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from fakes import BLUE, GREEN, RED, YELLOW, FakeDetector, picture, write_picture
+
+from facecli.errors import InputError, UsageError
+from facecli.gallery.store import Gallery
+from facecli.media.folder import FolderProblem
+from facecli.services import enrolment as enrolment_module
+from facecli.services.analysis import Analyser, PhotoSource
+from facecli.services.enrolment import COMMIT_EVERY, Enrolment, EnrolmentPhoto, enrol, photo_sources, plan_enrolment
+from facecli.types import PhotoError
+
+ONE_FACE = picture((RED, 10, 10, 60))
+TWO_FACES = picture((RED, 0, 0, 50), (GREEN, 50, 50, 40))
+WITH_BYSTANDER = picture((RED, 0, 0, 50), (GREEN, 70, 70, 20))
+
+
+def planned(*arguments: str | Path) -> list[tuple[str, str]]:
+    return [(photo.name, photo.source.path) for photo in plan_enrolment([str(each) for each in arguments])]
+
+
+def touch(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"")
+
+
+class TestPlan:
+    def test_a_name_and_photos(self) -> None:
+        assert planned("Ana", "a.jpg", "b.png") == [("Ana", "a.jpg"), ("Ana", "b.png")]
+
+    def test_a_name_and_folders_of_photos(self, tmp_path: Path) -> None:
+        touch(tmp_path, "x/2.jpg", "x/10.jpg", "x/deeper/1.jpg", "y/notes.txt", "y/1.jpg")
+
+        assert planned("Ana", tmp_path / "x", tmp_path / "y") == [
+            ("Ana", f"{tmp_path}/{name}") for name in ("x/2.jpg", "x/10.jpg", "x/deeper/1.jpg", "y/1.jpg")
+        ]
+
+    def test_a_folder_with_a_folder_a_person(self, tmp_path: Path) -> None:
+        touch(tmp_path, "Ana/1.jpg", "Ana/holidays/2.jpg", "Bo Li/1.jpg", ".hidden/1.jpg")
+
+        assert planned(tmp_path) == [
+            ("Ana", f"{tmp_path}/Ana/1.jpg"),
+            ("Ana", f"{tmp_path}/Ana/holidays/2.jpg"),
+            ("Bo Li", f"{tmp_path}/Bo Li/1.jpg"),
+        ]
+
+    def test_several_folders_of_people(self, tmp_path: Path) -> None:
+        touch(tmp_path, "x/Ana/1.jpg", "y/Bo/1.jpg")
+
+        assert [name for name, _ in planned(tmp_path / "x", tmp_path / "y")] == ["Ana", "Bo"]
+
+    @pytest.mark.parametrize(
+        ("file_name", "name"),
+        [
+            ("Ana.jpg", "Ana"),
+            ("Ana_1.jpg", "Ana"),
+            ("Ana-02.png", "Ana"),
+            ("Ana 3.webp", "Ana"),
+            ("Ana (3).jpg", "Ana"),
+            ("Ana_(12).jpg", "Ana"),
+            ("Ana_.jpg", "Ana"),
+            ("Ana7.jpg", "Ana"),
+            ("Barack_Obama_0001.jpg", "Barack_Obama"),
+            ("Jean-Luc Picard 2.jpg", "Jean-Luc Picard"),
+            ("王小明_1.jpg", "王小明"),
+            ("Ana.Maria_1.jpg", "Ana.Maria"),
+            ("2Pac.jpg", "2Pac"),
+            ("1984.jpg", "1984"),
+        ],
+    )
+    def test_a_photo_beside_the_folders_is_named_after_its_file(
+        self, tmp_path: Path, file_name: str, name: str
+    ) -> None:
+        touch(tmp_path, file_name)
+
+        assert planned(tmp_path) == [(name, f"{tmp_path}/{file_name}")]
+
+    def test_names_are_normalised(self, tmp_path: Path) -> None:
+        touch(tmp_path, "Zoe\u0308/1.jpg")
+
+        assert [name for name, _ in planned(tmp_path)] == ["Zo\u00eb"]
+        assert planned(" Ana ", "a.jpg") == [("Ana", "a.jpg")]
+
+    def test_a_name_that_is_also_the_folder_of_its_photos(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        touch(tmp_path, "Ana/IMG_1.jpg")
+        monkeypatch.chdir(tmp_path)
+
+        assert planned("Ana", "Ana/") == [("Ana", "Ana/IMG_1.jpg")]
+
+    def test_a_folder_that_cannot_be_listed_is_a_photo_with_its_error(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        error = PhotoError("permission_denied", "it may not be read")
+        folder = tmp_path / "family"
+        folder.mkdir()
+        problems = [FolderProblem(str(folder / "Ana"), error), FolderProblem(str(folder), error)]
+        monkeypatch.setattr(enrolment_module, "find_photos", lambda roots, recursive: iter(problems))
+
+        photos = plan_enrolment([str(folder)])
+
+        assert [(photo.name, photo.source.error) for photo in photos] == [("Ana", error), ("family", error)]
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ([], "nobody to enrol was named"),
+            (["Ana"], "no photo of Ana was named"),
+            (["Ana.JPG"], r"whose photo is Ana\.JPG\?"),
+            (["photos/absent"], r"whose photo is photos/absent\?"),
+        ],
+    )
+    def test_words_that_fit_nothing_are_refused(self, arguments: list[str], message: str) -> None:
+        with pytest.raises(UsageError, match=message) as caught:
+            plan_enrolment(arguments)
+        assert caught.value.hint == "Use: facecli enroll NAME PHOTO… or facecli enroll FOLDER"
+
+    def test_a_folder_without_photos_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match="no photos were found in") as caught:
+            plan_enrolment([str(tmp_path)])
+        assert caught.value.code == "no_photos"
+
+    def test_a_name_that_cannot_be_one_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match="control character"):
+            plan_enrolment(["A\nB", "a.jpg"])
+
+    def test_photo_sources_carry_the_errors_of_folders(self, tmp_path: Path) -> None:
+        touch(tmp_path, "1.jpg", "deep/2.jpg")
+
+        assert list(photo_sources([str(tmp_path)], recursive=False)) == [PhotoSource(f"{tmp_path}/1.jpg")]
+
+
+def photo(name: str, data: bytes = ONE_FACE, path: str = "") -> EnrolmentPhoto:
+    return EnrolmentPhoto(name, PhotoSource(path or f"{name}.png", data))
+
+
+def outcomes(found: list[Enrolment]) -> list[tuple[str, str, str | None]]:
+    return [(each.name, each.status, each.error.code if each.error else None) for each in found]
+
+
+def test_what_is_enrolled_is_in_the_gallery(analyser: Analyser, gallery: Gallery) -> None:
+    (outcome,) = enrol([photo("Ana")], analyser, gallery)
+
+    (template,) = gallery.templates()
+    assert gallery.get_person("Ana").person_id == template.person_id
+    assert (outcome.status, outcome.template_id, outcome.path) == ("enrolled", template.template_id, "Ana.png")
+    assert template.embedding.vector.tolist() == [1, 0, 0]
+    assert template.box_xyxy.tolist() == [10, 10, 70, 70]
+    assert (template.source, template.quality, template.embedding.model_id) == ("Ana.png", 0.6, "fake")
+    assert outcome.quality is not None
+    assert outcome.quality.score == 0.6
+
+
+def test_enrolling_again_adds_nothing(analyser: Analyser, gallery: Gallery) -> None:
+    list(enrol([photo("Ana")], analyser, gallery))
+
+    found = list(enrol([photo("Ana"), photo("Ana", path="copy.png"), photo("Ana", WITH_BYSTANDER)], analyser, gallery))
+
+    assert [each.status for each in found] == ["already", "already", "enrolled"]
+    assert gallery.get_person("Ana").template_count == 2
+
+
+def test_failures_keep_their_place_and_stop_nothing(analyser: Analyser, gallery: Gallery) -> None:
+    photos = [photo("Ana"), photo("Ana", b""), photo("Bo", picture()), photo("Bo", TWO_FACES), photo("Cy")]
+
+    found = list(enrol(photos, analyser, gallery))
+
+    assert outcomes(found) == [
+        ("Ana", "enrolled", None),
+        ("Ana", "error", "empty_file"),
+        ("Bo", "error", "no_face"),
+        ("Bo", "error", "several_faces"),
+        ("Cy", "enrolled", None),
+    ]
+    assert [person.name for person in gallery.people()] == ["Ana", "Cy"]
+
+
+@pytest.mark.parametrize(
+    ("on_multi", "status", "code"),
+    [("error", "error", "several_faces"), ("skip", "skipped", "several_faces"), ("largest", "enrolled", None)],
+)
+def test_on_multi(analyser: Analyser, gallery: Gallery, on_multi: str, status: str, code: str | None) -> None:
+    (outcome,) = enrol([photo("Ana", TWO_FACES)], analyser, gallery, on_multi=on_multi)
+
+    assert outcomes([outcome]) == [("Ana", status, code)]
+    if on_multi == "largest":
+        assert gallery.templates()[0].embedding.vector.tolist() == [1, 0, 0]
+        assert outcome.warnings == ("1 smaller face was left out",)
+    else:
+        assert gallery.people() == []
+
+
+def test_skip_does_not_hide_other_failures(analyser: Analyser, gallery: Gallery) -> None:
+    assert outcomes(list(enrol([photo("Ana", b"")], analyser, gallery, on_multi="skip"))) == [
+        ("Ana", "error", "empty_file")
+    ]
+
+
+def test_bystanders_are_left_out_and_counted(analyser: Analyser, gallery: Gallery) -> None:
+    crowd = picture((RED, 0, 0, 50), (GREEN, 70, 70, 20), (BLUE, 70, 0, 20))
+
+    (outcome,) = enrol([photo("Ana", crowd)], analyser, gallery)
+
+    assert (outcome.status, outcome.warnings) == ("enrolled", ("2 smaller faces were left out",))
+
+
+@pytest.mark.parametrize(("least", "status"), [(0.6, "enrolled"), (0.61, "error")])
+def test_min_quality_is_the_least_that_is_enrolled(
+    analyser: Analyser, gallery: Gallery, least: float, status: str
+) -> None:
+    (outcome,) = enrol([photo("Ana")], analyser, gallery, min_quality=least)
+
+    assert outcome.status == status
+
+
+def test_a_poor_face_is_refused_with_its_reasons(analyser: Analyser, gallery: Gallery) -> None:
+    (outcome,) = enrol([photo("Ana", picture((RED, 0, 0, 20)))], analyser, gallery, min_quality=0.5)
+
+    assert outcome.error == PhotoError(
+        "low_quality",
+        "the face in Ana.png is too small: quality 0.20, asked for 0.50",
+        "Use a sharper, brighter, larger or more frontal photo, or a lower --min-quality.",
+    )
+
+
+def test_without_a_gallery_nothing_is_stored(analyser: Analyser) -> None:
+    found = list(enrol([photo("Ana"), photo("Bo", b"")], analyser, None))
+
+    assert [(each.status, each.template_id) for each in found] == [("would_enrol", None), ("error", None)]
+
+
+def test_one_photo_under_two_names_is_a_warning(analyser: Analyser, gallery: Gallery) -> None:
+    other = picture((YELLOW, 0, 0, 60))
+
+    found = list(
+        enrol([photo("Ana"), photo("Ana", other), photo("Bo"), photo("Bo", WITH_BYSTANDER)], analyser, gallery)
+    )
+
+    assert [each.warnings for each in found] == [
+        (),
+        (),
+        ("the same photo is enrolled as Ana: one of the two names is wrong",),
+        ("1 smaller face was left out",),
+    ]
+    assert [each.status for each in found] == ["enrolled"] * 4
+
+
+class Recorded(Gallery):
+    """A gallery that notes what each transaction holds."""
+
+    commits: list[tuple[str, int]]
+
+    def add_templates(self, name, new):
+        self.commits.append((name, len(new)))
+        return super().add_templates(name, new)
+
+
+@pytest.fixture
+def recorded(gallery: Gallery) -> Recorded:
+    recorded = Recorded(gallery._connection, gallery.path, read_only=False)
+    recorded.commits = []
+    return recorded
+
+
+def test_photos_are_committed_a_person_at_a_time(analyser: Analyser, recorded: Recorded) -> None:
+    names = ["Ana", "Ana", "Bo", "Ana"]
+    photos = [photo(name, picture((RED, 0, 0, 50 + at))) for at, name in enumerate(names)]
+
+    found = list(enrol(photos, analyser, recorded))
+
+    assert [each.name for each in found] == names
+    assert recorded.commits == [("Ana", 2), ("Bo", 1), ("Ana", 1)]
+
+
+def test_many_photos_of_one_person_are_committed_in_pieces(
+    make_analyser: Callable[..., Analyser], detector: FakeDetector, recorded: Recorded
+) -> None:
+    photos = [photo("Ana", picture((RED, 0, 0, 30 + at % 60), (BLUE, 95, at // 60, 2))) for at in range(70)]
+
+    found = enrol(photos, make_analyser(batch_size=8), recorded)
+    next(found)
+
+    assert recorded.commits == [("Ana", COMMIT_EVERY)]
+    assert len(detector.batches) <= COMMIT_EVERY // 8 + 1  # and the rest is still to be looked at
+    assert {each.status for each in found} == {"enrolled"}
+    assert recorded.commits == [("Ana", 32), ("Ana", 32), ("Ana", 6)]
+
+
+def test_file_names_that_are_no_text_are_kept(analyser: Analyser, gallery: Gallery, tmp_path: Path) -> None:
+    path = write_picture(tmp_path / os.fsdecode(b"\xff.png"), (RED, 0, 0, 60))
+
+    (outcome,) = enrol([EnrolmentPhoto("Ana", PhotoSource(path))], analyser, gallery)
+
+    assert (outcome.status, outcome.path, gallery.templates()[0].source) == ("enrolled", path, path)
