@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 DEMO   := demo_output
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test test-all check format bench clean
+.PHONY: help demo test test-all check format docs bench clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets.
@@ -57,6 +57,9 @@ check: $(VENV)/.installed-dev ## Lint, types, and which module may import which.
 format: $(VENV)/.installed-dev ## Format the code.
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: $(VENV)/.installed-dev ## Rewrite the command reference in README.md.
+	$(BIN)/python -m facecli.cli.reference README.md
 
 bench: $(VENV)/.installed-dev ## Run the benchmarks in tests/bench.
 	@for script in tests/bench/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done

@@ -118,7 +118,9 @@ def _setting_options(
     ] = None,
     mirror: Annotated[
         bool | None,
-        typer.Option("--mirror/--no-mirror", help="Average each face with its mirror image.", show_default=False),
+        typer.Option(
+            "--mirror/--no-mirror", help="Average each face with its mirror image; on by default.", show_default=False
+        ),
     ] = None,
 ) -> None:
     """Only its signature counts: settings that some commands take as options."""
