@@ -33,8 +33,7 @@ def synthetic_chips() -> PixelArray:
 
 # What dlib itself gives for them: dlib-bin 20.0.1, face_recognition_model_v1(the original file)
 # .compute_face_descriptor(chip). test_dlib_itself_gives_the_same makes them again.
-DLIB_DESCRIPTORS = np.array(
-    """
+NUMBERS = """
     -0.1331585 0.0980430 0.0920395 -0.0111564 -0.0580413 -0.0686772 -0.0884768 -0.0787382 0.0987594 -0.0719113
     0.2450343 -0.0752020 -0.2735284 -0.0205526 -0.0190956 0.1623994 -0.1716797 -0.0984281 -0.0747837 -0.0761554
     0.0156274 0.0020599 -0.0125303 0.0722941 -0.0956600 -0.3183937 -0.0715402 -0.1548279 -0.0064308 -0.1280903
@@ -62,9 +61,8 @@ DLIB_DESCRIPTORS = np.array(
     -0.1445521 0.0205462 0.0751573 -0.1712345 0.1205981 0.0038006 -0.0420863 0.0955251 0.0162169 -0.0550428
     -0.0517032 0.2173958 -0.1876862 0.2033941 0.1826446 0.0129003 0.1564772 0.0450483 0.1461261 -0.0432865 0.0134841
     -0.1329857 -0.0585964 -0.0064641 0.0187141 -0.0070326 0.0095860
-    """.split(),
-    np.float64,
-).reshape(2, 128)
+"""
+DLIB_DESCRIPTORS = np.array(NUMBERS.split(), np.float64).reshape(2, 128)
 
 
 @pytest.fixture(scope="module", params=["openvino", "torch"])
