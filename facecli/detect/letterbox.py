@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Final
 
 import cv2
 import numpy as np
 
 from facecli.detect.edges import edge_map
 from facecli.types import FloatArray, Photo, PixelArray
+
+# Borders are cut only if that spares at least this share of the canvas: every new shape costs an engine some set-up.
+WORTHWHILE_SHARE: Final = 0.12
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,27 +85,36 @@ class Letterbox:
 def letterbox(photo: Photo, size: DetectionSize, stride: int, *, use_edges: bool = True) -> Letterbox | None:
     """Prepare a photo for the network, or return None if its edge map shows no structure.
 
-    Uniform borders are cut, which changes neither the scale nor any coordinate that comes back.
+    Uniform borders are cut by whole strides of the finished canvas: the network's grid stays where it was on the
+    photo, so that cutting changes neither what it sees of the rest nor any coordinate that comes back.
     """
     pixels = photo.pixels
-    left, top, right, bottom = 0, 0, pixels.shape[1], pixels.shape[0]
-    if use_edges:
-        edges = edge_map(pixels)
-        if edges.is_blank:
-            return None
-        left, top, right, bottom = edges.content_box()
-    content = pixels[top:bottom, left:right]
-    scale = size.scale_for(photo.full_width, photo.full_height) / photo.scale_xy
-    width, height = (
-        max(1, round(side * factor)) for side, factor in zip((right - left, bottom - top), scale, strict=True)
-    )
-    if (width, height) != (content.shape[1], content.shape[0]):
-        shrinking = width < content.shape[1]
-        content = cv2.resize(content, (width, height), interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR)
+    edges = edge_map(pixels) if use_edges else None
+    if edges is not None and edges.is_blank:
+        return None
+    scale = size.scale_for(photo.full_width, photo.full_height)
+    width, height = max(1, round(photo.full_width * scale)), max(1, round(photo.full_height * scale))
+    if (width, height) != (pixels.shape[1], pixels.shape[0]):
+        shrinking = width < pixels.shape[1]
+        pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR)
     canvas = np.zeros((-(-height // stride) * stride, -(-width // stride) * stride, 3), np.uint8)
-    canvas[:height, :width] = content
-    exact = np.array([width / (right - left), height / (bottom - top)], np.float32) * photo.scale_xy
-    return Letterbox(canvas, exact, np.array([left, top], np.float32) / photo.scale_xy)
+    canvas[:height, :width] = pixels
+    left, top = 0, 0
+    if edges is not None:
+        shares = edges.content_box()
+        left, right = _in_strides(shares[0] * width, shares[2] * width, stride)
+        top, bottom = _in_strides(shares[1] * height, shares[3] * height, stride)
+        if (right - left) * (bottom - top) <= (1 - WORTHWHILE_SHARE) * canvas.shape[0] * canvas.shape[1]:
+            canvas = np.ascontiguousarray(canvas[top:bottom, left:right])
+        else:
+            left, top = 0, 0
+    exact = np.array([width / photo.full_width, height / photo.full_height], np.float32)
+    return Letterbox(canvas, exact, np.array([left, top], np.float32) / exact)
+
+
+def _in_strides(first: float, last: float, stride: int) -> tuple[int, int]:
+    """Widen a stretch of pixels to whole strides."""
+    return int(first // stride) * stride, math.ceil(last / stride) * stride
 
 
 def in_batches(boxes: list[Letterbox | None], max_pixels: int) -> list[list[int]]:

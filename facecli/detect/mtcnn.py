@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facecli.detect.edges import edge_map
 from facecli.detect.letterbox import DetectionSize, Letterbox, letterbox
 from facecli.errors import DeviceError, MachineError
 from facecli.geometry import areas
@@ -71,7 +72,7 @@ class MtcnnDetector:
     threshold : float
         Faces with a lower confidence are dropped.
     use_edges : bool
-        Skip blank photos and uniform borders; see `facecli.detect.edges`.
+        Skip blank photos; see `facecli.detect.edges`.
 
     Raises
     ------
@@ -103,7 +104,7 @@ class MtcnnDetector:
         list of list of Detection
             In the order of `photos`, in full-resolution pixels, not clipped to the photo.
         """
-        boxes = [letterbox(photo, self.size, 1, use_edges=self._use_edges) for photo in photos]
+        boxes = [self._prepare(photo) for photo in photos]
         canvases = [None if box is None else box.canvas for box in boxes]
         proposed = [self._propose(index, canvas) for index, canvas in enumerate(canvases) if canvas is not None]
         found: list[list[Detection]] = [[] for _ in photos]
@@ -112,6 +113,12 @@ class MtcnnDetector:
             for index, detection in self._finish(candidates, canvases, boxes):
                 found[index].append(detection)
         return [sorted(faces, key=lambda face: -face.size_px) for faces in found]
+
+    def _prepare(self, photo: Photo) -> Letterbox | None:
+        # Uniform borders stay: a cut shifts the windows of every level, and MTCNN's answers hang on where they lie.
+        if self._use_edges and edge_map(photo.pixels).is_blank:
+            return None
+        return letterbox(photo, self.size, 1, use_edges=False)
 
     def _propose(self, photo: int, canvas: PixelArray) -> _Candidates:
         """Look at every window of every pyramid level of one photo."""
