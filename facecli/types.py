@@ -144,7 +144,7 @@ class Quality:
     reasons : tuple of QualityReason
         Every part that falls below its limit, the worst first.
     measures : dict of str to float
-        What was measured: size_px, sharpness, brightness (0-255), turn (0 = frontal), inside (share of the box).
+        What was measured; `facecli.embed.quality` says how.
     """
 
     score: float

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from facecli.errors import WeightsError
-from facecli.runtime.imported import DEFAULT_LIKE, _embedder_facts
+from facecli.runtime.imported import DEFAULT_LIKE, embedder_facts
 from facecli.runtime.manifest import Manifest
 from facecli.runtime.weights import catalogue, file_sha256
 
@@ -41,7 +41,7 @@ def manifest_for(path: Path) -> Manifest:
         If the file cannot be read, or is no such network; the message names what does not fit.
     """
     sha256 = file_sha256(path)
-    (height, width), output, dimension = _embedder_facts(path, path)
+    (height, width), output, dimension = embedder_facts(path, path)
     like = catalogue()[DEFAULT_LIKE].manifest
     if height != width:
         raise WeightsError(

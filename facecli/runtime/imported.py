@@ -145,7 +145,7 @@ def _onnx_manifest(file: Path, part: Path, sha256: str, name: str, cache_dir: Pa
             f"{like!r} scales its pictures inside its own graph: that tells nothing about {file}",
             hint=f"add: --like MODEL, an embedder of the catalogue such as {DEFAULT_LIKE}",
         )
-    size_hw, output, dimension = _embedder_facts(file, part)
+    size_hw, output, dimension = embedder_facts(file, part)
     if size_hw != model.size_hw:
         expected = "x".join(map(str, model.size_hw or ()))
         raise WeightsError(
@@ -166,7 +166,7 @@ def _onnx_manifest(file: Path, part: Path, sha256: str, name: str, cache_dir: Pa
     return _recorded(described, sha256, file, cache_dir)
 
 
-def _embedder_facts(file: Path, part: Path) -> tuple[tuple[int, int], str, int]:
+def embedder_facts(file: Path, part: Path) -> tuple[tuple[int, int], str, int]:
     """Read height and width of the input, name of the output and its length."""
     import onnx
 
