@@ -91,9 +91,14 @@ def remove(
         if not yes:
             if not sys.stdin.isatty():
                 raise UsageError(f"removing {person.name} needs to be confirmed", hint="Pass --yes.")
-            if not typer.confirm(f"Forget {person.name} with {person.template_count} templates?", err=True):
+            if not typer.confirm(f"Forget {person.name} with {_templates(person.template_count)}?", err=True):
+                say("nothing was removed")
                 return 1
         count = gallery.remove_person(name)
     if not call.quiet:
-        say(f"{person.name} was removed with {count} {'template' if count == 1 else 'templates'}")
+        say(f"{person.name} was removed with {_templates(count)}")
     return 0
+
+
+def _templates(count: int) -> str:
+    return f"{count} {'template' if count == 1 else 'templates'}"

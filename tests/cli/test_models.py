@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import shutil
+import socket
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from facecli.runtime import manifest
+
+SHIPPED = {"centerface", "dlib-resnet", "mobilefacenet", "sface", "yunet"}
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("FACECLI_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def mean_colours(tmp_path: Path) -> Path:
+    """A network that gives the mean of each colour, which is an embedder as far as its shapes go."""
+    given = helper.make_tensor_value_info("x", TensorProto.FLOAT, ("N", 3, 112, 112))
+    made = helper.make_tensor_value_info("y", TensorProto.FLOAT, ("N", 3))
+    nodes = [helper.make_node("GlobalAveragePool", ["x"], ["p"]), helper.make_node("Flatten", ["p"], ["y"])]
+    model = helper.make_model(
+        helper.make_graph(nodes, "net", [given], [made]), opset_imports=[helper.make_opsetid("", 17)], ir_version=8
+    )
+    onnx.save(model, str(tmp_path / "mean.onnx"))
+    return tmp_path / "mean.onnx"
+
+
+def test_list(run, own_cache: Path) -> None:
+    done = run("models", "list", "-f", "jsonl")
+
+    where = {each["name"]: each["where"] for each in done.records}
+    assert (done.code, done.err) == (0, "")
+    assert {name for name, place in where.items() if place == "ships with facecli"} == SHIPPED
+    assert {"facenet-vggface2", "arcface-r50"} <= {name for name, place in where.items() if place == "can be pulled"}
+    assert all(each["licence"] and each["sha256"] is not None for each in done.records)
+
+
+def test_verify(run, own_cache: Path) -> None:
+    done = run("models", "verify", "-f", "jsonl")
+
+    assert (done.code, done.err) == (0, "")
+    assert {each["name"]: each["answer"] for each in done.records} == dict.fromkeys(SHIPPED, "unaltered")
+
+
+def test_an_imported_network_is_listed_used_and_verified(
+    run, own_cache: Path, mean_colours: Path, macron: Path
+) -> None:
+    imported = run("models", "import", mean_colours, "--name", "mean")
+    listed = run("models", "list", "-f", "jsonl")
+    embedded = run("embed", macron, "--embedder", "mean", "-f", "jsonl")
+    sound = run("models", "verify")
+    stored = own_cache / "models" / "mean" / "mean.onnx"
+    stored.write_bytes(stored.read_bytes() + b" ")
+    altered = run("models", "verify", "-f", "jsonl")
+    refused = run("embed", macron, "--embedder", "mean")
+
+    assert (imported.code, imported.out) == (0, "")
+    assert imported.err == f"mean: not in the catalogue, recorded, in {stored}\n"
+    assert {each["name"]: each["where"] for each in listed.records}["mean"] == "imported"
+    vector = embedded.records[0]["faces"][0]["embedding"]
+    assert (len(vector), round(float(np.linalg.norm(vector)), 5)) == (3, 1)
+    assert sound.code == 0
+    assert altered.code == 4
+    assert [each["name"] for each in altered.records if each["answer"] != "unaltered"] == ["mean"]
+    assert refused.code == 4
+
+
+def test_an_imported_embedder_needs_a_threshold_to_name_anybody(
+    run, own_cache: Path, mean_colours: Path, macron: Path, tmp_path: Path
+) -> None:
+    gallery = tmp_path / "mean.db"
+    run("models", "import", mean_colours, "--name", "mean")
+    run("enroll", "Emmanuel", macron, "--embedder", "mean", "-g", gallery)
+
+    without = run("identify", macron, "--embedder", "mean", "-g", gallery)
+    given = run("identify", macron, "--embedder", "mean", "-g", gallery, "--threshold", "0.9", "-f", "jsonl")
+
+    assert without.code == 2
+    assert without.err == "error: no threshold has been measured for mean\n  hint: Give one with --threshold.\n"
+    assert (given.code, given.records[0]["faces"][0]["name"]) == (0, "Emmanuel")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["import", "absent.onnx", "--name", "x"], 4, "absent.onnx cannot be imported"),
+        (["import", "text.onnx"], 2, "text.onnx is no file of the catalogue and needs a name"),
+        (["import", "text.onnx", "--name", "sface"], 2, "'sface' is the name of a model that ships with facecli"),
+        (["import", "text.onnx", "--name", "../x"], 2, "'../x' is no name for a model"),
+        (["pull", "nope"], 2, "there is no model called 'nope'"),
+    ],
+)
+def test_what_cannot_be(run, own_cache: Path, home: Path, words: list[str], code: int, message: str) -> None:
+    (home / "text.onnx").write_text("no network")
+
+    done = run("models", *words)
+
+    assert (done.code, done.out) == (code, "")
+    assert done.err.startswith(f"error: {message}")
+    assert not list(own_cache.rglob("*.onnx"))
+
+
+@pytest.mark.parametrize("words", [["--offline", "models", "pull"], ["models", "pull", "--offline"]])
+def test_offline_opens_no_socket(run, own_cache: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]) -> None:
+    def forbidden(*arguments: object, **options: object) -> None:
+        raise AssertionError("a socket was opened")
+
+    monkeypatch.setattr(socket, "socket", forbidden)
+    monkeypatch.setattr(socket, "getaddrinfo", forbidden)
+
+    done = run(*words, "arcface-r50")
+
+    licence, error, hint = done.err.splitlines()
+    assert (done.code, done.out) == (4, "")
+    assert licence.startswith("arcface-r50: non-commercial research only")
+    assert error == "error: 'arcface-r50' cannot be fetched offline"
+    assert hint.startswith("  hint: ")
+
+
+def test_pulling_what_ships_fetches_nothing(run, own_cache: Path) -> None:
+    done = run("--offline", "models", "pull", "sface")
+
+    assert (done.code, done.err) == (0, "sface ships with facecli; there is nothing to fetch\n")
+
+
+def test_altered_weights_name_nobody(run, gallery: Path, macron: Path, tmp_path: Path, monkeypatch) -> None:
+    models = shutil.copytree(manifest.models_dir(), tmp_path / "models")
+    weights = models / "sface" / "sface.onnx"
+    data = bytearray(weights.read_bytes())
+    data[len(data) // 2] ^= 1
+    weights.write_bytes(data)
+    monkeypatch.setattr(manifest, "models_dir", lambda: models)
+
+    identified, verified = run("identify", macron), run("models", "verify", "-q")
+
+    assert (identified.code, verified.code) == (4, 4)
+    assert identified.err.startswith(f"error: {weights} ")
