@@ -37,7 +37,7 @@ def check_health(settings: Settings) -> list[Check]:
 
     app = App(settings)
     return [
-        Check("facecli", "ok", f"{facecli.__version__} on Python {platform.python_version()}, {platform.platform()}"),
+        Check("facecli", "ok", f"{facecli.__version__} on Python {platform.python_version()}, {_system()}"),
         Check("packages", "ok", ", ".join(f"{name} {_version(name)}" for name in PACKAGES)),
         _tried("device", lambda: f"{app.device} ({cuda_device_count()} CUDA devices; asked for: {settings.device})"),
         _tried("engine", lambda: app.engine.name),
@@ -45,6 +45,11 @@ def check_health(settings: Settings) -> list[Check]:
         _tried("identify", lambda: _try_networks(app)),
         _gallery(app),
     ]
+
+
+def _system() -> str:
+    """Name the operating system; `platform.platform` would start a program to find out."""
+    return f"{platform.system()} {platform.release()} {platform.machine()}"
 
 
 def _version(package: str) -> str:
