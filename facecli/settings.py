@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import os
 import tomllib
@@ -121,6 +120,8 @@ def load_settings(
 
 
 def _names_hint(name: str, known: Iterable[str]) -> str:
+    import difflib  # 13 ms that only a misspelt name is worth
+
     near = difflib.get_close_matches(name, known, 1)
     return f"Did you mean {near[0]}?" if near else f"The settings are {', '.join(known)}."
 

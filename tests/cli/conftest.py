@@ -51,7 +51,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def home(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Keep the settings and galleries of whoever runs the tests out, and theirs safe."""
     for name in list(os.environ):
-        if name.startswith("FACECLI_"):
+        if name.startswith("FACECLI_") and name != "FACECLI_DATA":
             monkeypatch.delenv(name)
     folder = tmp_path / "home"
     folder.mkdir()

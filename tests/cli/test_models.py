@@ -10,6 +10,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from facecli.runtime import manifest
+from facecli.runtime import weights as weights_module
 
 SHIPPED = {"centerface", "dlib-resnet", "mobilefacenet", "sface", "yunet"}
 
@@ -137,7 +138,8 @@ def test_altered_weights_name_nobody(run, gallery: Path, macron: Path, tmp_path:
     data = bytearray(weights.read_bytes())
     data[len(data) // 2] ^= 1
     weights.write_bytes(data)
-    monkeypatch.setattr(manifest, "models_dir", lambda: models)
+    for module in (manifest, weights_module):
+        monkeypatch.setattr(module, "models_dir", lambda: models)
 
     identified, verified = run("identify", macron), run("models", "verify", "-q")
 
