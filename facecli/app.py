@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import threading
 from functools import cached_property
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -52,6 +53,8 @@ class App:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self._engine: Engine | None = None
+        self._engine_lock = threading.Lock()
 
     @cached_property
     def device(self) -> Device:
@@ -65,13 +68,38 @@ class App:
         return resolve_device(self.settings.device)
 
     @cached_property
-    def engine(self) -> Engine:
-        """What runs the networks: OpenVINO on a CPU if it is installed, torch elsewhere."""
-        wish = self.settings.engine
-        if wish == "openvino" and self.device.kind != "cpu":
-            raise UsageError(f"OpenVINO does not run on {self.device}", hint="Use --engine auto or --device cpu.")
+    def engine_name(self) -> str:
+        """Engine and device in a word each, ``openvino:cpu``, decided without importing either.
+
+        Raises
+        ------
+        DeviceError
+            If the device is absent.
+        UsageError
+            If the engine asked for does not run there.
+        """
+        wish, device = self.settings.engine, self.device
+        if wish == "openvino" and device.kind != "cpu":
+            raise UsageError(f"OpenVINO does not run on {device}", hint="Use --engine auto or --device cpu.")
         has_openvino = wish == "openvino" or importlib.util.find_spec("openvino") is not None
-        if wish != "torch" and self.device.kind == "cpu" and has_openvino:
+        return f"{'openvino' if wish != 'torch' and device.kind == 'cpu' and has_openvino else 'torch'}:{device}"
+
+    @property
+    def engine(self) -> Engine:
+        """What runs the networks: OpenVINO on a CPU if it is installed, torch elsewhere. Imported when first used.
+
+        Raises
+        ------
+        MachineError
+            If it cannot be imported, or cannot use the device.
+        """
+        with self._engine_lock:  # networks load in threads of their own
+            if self._engine is None:
+                self._engine = self._make_engine()
+            return self._engine
+
+    def _make_engine(self) -> Engine:
+        if self.engine_name.startswith("openvino"):
             from facecli.runtime.openvino_engine import OpenVinoEngine
 
             return OpenVinoEngine(precision=self.settings.precision, cache_dir=self.settings.cache_dir / "compiled")
@@ -155,7 +183,7 @@ class App:
         """Make an analyser; without `embed` it stops after detection."""
         settings = self.settings
         detector = self.detector
-        model = {"detector": settings.detector, "engine": self.engine.name, "device": str(self.device)}
+        model = {"detector": settings.detector, "engine": self.engine_name, "device": str(self.device)}
         embedder = self.embedder if embed else None
         if embedder is not None:
             model["embedder"] = embedder.model_id
@@ -183,12 +211,12 @@ class App:
 
     def _network(self, manifest: Manifest) -> Network:
         """Verify and load a model's weights in the background."""
-        engine, device = self.engine, self.device
+        device = self.device
 
         def load() -> Network:
             verify(manifest.path, manifest.sha256, hint="Pull or import it again, or reinstall facecli.")
             if manifest.path.suffix != ".pt":
-                return engine.load(manifest.path, manifest.preprocessing)
+                return self.engine.load(manifest.path, manifest.preprocessing)
             from facecli.embed.inception_resnet import load_inception_resnet
             from facecli.runtime.torch_engine import TorchEngine
 

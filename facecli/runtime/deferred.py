@@ -20,8 +20,8 @@ class DeferredNetwork:
         self._load = load
         self._network: Network | None = None
         self._error: BaseException | None = None
-        # A daemon: a call that fails early must not wait for networks that nobody will use.
-        self._thread = threading.Thread(target=self._run, name="load-network", daemon=True)
+        # No daemon: an interpreter that shuts down under a thread inside OpenVINO or torch may crash.
+        self._thread = threading.Thread(target=self._run, name="load-network")
         self._thread.start()
 
     def _run(self) -> None:
