@@ -63,9 +63,8 @@ def test_help_imports_nothing_heavy(words: list[str]) -> None:
     assert modules(err) & HEAVY == set()
 
 
-@pytest.mark.parametrize("output_format", ["jsonl", "csv"])
-def test_identify_on_a_cpu_imports_neither_torch_nor_onnx(gallery: Path, macron: Path, output_format: str) -> None:
-    code, out, err = finish(start(REPORT_MODULES, "identify", macron, "--device", "cpu", "-f", output_format))
+def test_identify_on_a_cpu_imports_neither_torch_nor_onnx(gallery: Path, macron: Path) -> None:
+    code, out, err = finish(start(REPORT_MODULES, "identify", macron, "--device", "cpu", "-f", "jsonl"))
 
     assert (code, "Emmanuel Macron" in out) == (0, True)
     needless = {"torch", "torchvision", "facenet_pytorch", "onnx", "rich.progress", "rich.table", "scipy", "pandas"}
@@ -107,9 +106,7 @@ def test_the_trap_does_catch(home: Path) -> None:
         (["identify", "absent.jpg"], 3),
         (["identify", "absent.jpg", "--embedder", "nope"], 2),
         (["identify", "absent.jpg", "-o", "absent/r.json"], 1),
-        (["detect", "absent.jpg"], 3),
         (["verify", "absent.jpg", "absent.jpg"], 1),
-        (["enroll", "Ana", "absent.jpg"], 3),
     ],
 )
 def test_a_call_that_fails_while_networks_load_ends_with_its_own_code(
