@@ -9,6 +9,7 @@ import typer
 
 import facecli
 from facecli.cli import config, detect, doctor, embed, enroll, gallery, identify, models, people, scan, verify
+from facecli.cli.messages import keep_stderr_to_ourselves
 from facecli.cli.options import root_options
 
 LOADER: Final = "load-network"  # as facecli.runtime.deferred names its threads
@@ -53,6 +54,7 @@ app.command("doctor")(doctor.doctor)
 
 def main() -> None:
     """Run the command line."""
+    keep_stderr_to_ourselves()
     try:
         app()
     finally:

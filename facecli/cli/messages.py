@@ -30,6 +30,23 @@ def warn(text: str) -> None:
     sys.stderr.write(f"warning: {visible(text)}\n")
 
 
+def keep_stderr_to_ourselves() -> None:
+    """Send to nowhere what C libraries write to standard error; what Python writes still arrives.
+
+    A damaged TIFF makes libtiff write hundreds of lines, unescaped and with no file's name; the error that we report
+    for it says what matters.
+    """
+    try:
+        ours = os.dup(2)
+    except OSError:  # there is no standard error
+        return
+    encoding, errors = sys.stderr.encoding, sys.stderr.errors
+    sys.stderr = open(ours, "w", buffering=1, encoding=encoding, errors=errors)  # noqa: SIM115  # open until we end
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+
+
 @contextmanager
 def exit_codes() -> Iterator[None]:
     """Turn errors on purpose into a message and an exit code; others are bugs and keep their traceback."""
