@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
@@ -11,8 +10,6 @@ import facecli
 from facecli.cli import config, detect, doctor, embed, enroll, gallery, identify, models, people, scan, verify
 from facecli.cli.messages import keep_stderr_to_ourselves
 from facecli.cli.options import root_options
-
-LOADER: Final = "load-network"  # as facecli.runtime.deferred names its threads
 
 app = typer.Typer(
     name="facecli",
@@ -55,11 +52,4 @@ app.command("doctor")(doctor.doctor)
 def main() -> None:
     """Run the command line."""
     keep_stderr_to_ourselves()
-    try:
-        app()
-    finally:
-        # A call that fails early leaves networks loading. Python would end their threads inside C++ code, which
-        # aborts the process: exit code 134 in place of the true one.
-        for thread in threading.enumerate():
-            if thread.name == LOADER:
-                thread.join()
+    app()
