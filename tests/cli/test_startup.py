@@ -30,7 +30,7 @@ FORBIDDEN = {"socket.__new__", "socket.connect", "socket.getaddrinfo", "socket.g
 
 def hook(event, args):
     if event in FORBIDDEN:
-        os.write(2, f"forbidden: {event} {args}".encode())
+        print(f"forbidden: {event} {args}", file=sys.stderr, flush=True)
         os._exit(99)
 
 sys.addaudithook(hook)
