@@ -176,7 +176,7 @@ def matrix(connection: sqlite3.Connection, path: str, model_id: str) -> Template
         others = " and ".join(counts)
         raise ModelMismatchError(
             f"the gallery {path} holds templates of {others}, none of {model_id}",
-            hint=f"Use --embedder {next(iter(counts))}, or enrol the photos again with {model_id}.",
+            hint=f"Use --embedder {_name(next(iter(counts)))}, or enrol the photos again with {_name(model_id)}.",
         )
     dimension = _dimension(connection, path, model_id) if count else 0
     vectors = np.empty((count, dimension), np.float32)
@@ -230,3 +230,8 @@ def problems(connection: sqlite3.Connection) -> tuple[str, ...]:
         if not isinstance(vector, bytes) or crc32(vector) != checksum:
             found.append(f"the vector of template {template_id} does not have its checksum")
     return tuple(found)
+
+
+def _name(model_id: str) -> str:
+    """Return what a user calls a model: its id without the hash of its weights."""
+    return model_id.partition("@")[0]
