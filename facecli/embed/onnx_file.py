@@ -45,7 +45,7 @@ def manifest_for(path: Path) -> Manifest:
     like = catalogue()[DEFAULT_LIKE].manifest
     if height != width:
         raise WeightsError(
-            f"{path} takes crops of {width}x{height} pixels, which are not square", hint="give a face embedder"
+            f"{path} takes crops of {width}x{height} pixels, which are not square", hint="Give a face embedder."
         )
     scale = height / like.size_hw[0] if like.size_hw else 1.0
     return replace(

@@ -19,8 +19,8 @@ DECODER_ERRORS: Final = (
     AssertionError, RuntimeError, SystemError, BufferError, struct.error, zlib.error,
 )  # fmt: skip
 
-HOPELESS: Final = "nothing of it can be used: copy it again from where it came from"
-SALVAGEABLE: Final = "copy it again, or pass --salvage to use what is left of it"
+HOPELESS: Final = "Nothing of it can be used: copy it again from where it came from."
+SALVAGEABLE: Final = "Copy it again, or pass --salvage to use what is left of it."
 
 # For formats whose structure does not tell: Pillow's and libheif's words.
 _CUT_WORDS: Final = re.compile(r"truncat|unexpected end|end of (?:file|data)|premature", re.IGNORECASE)
@@ -93,7 +93,7 @@ def translated(name: str, data: bytes, format_name: str, hint: str) -> Iterator[
         yield
     except (MemoryError, Image.DecompressionBombError) as error:
         raise UnreadableImageError(
-            f"{name} needs more memory than there is to decode", hint="save it at a smaller size", code="too_large"
+            f"{name} needs more memory than there is to decode", hint="Save it at a smaller size.", code="too_large"
         ) from error
     except DECODER_ERRORS as error:
         damage = damage_of(error, data, format_name)

@@ -71,13 +71,13 @@ def _refuse_kind(path: str, mode: int) -> None:
     name = printable_name(path)
     if stat.S_ISDIR(mode):
         raise UnreadableImageError(
-            f"{name} is a folder, not a photo", hint="name a photo inside it", code="is_directory"
+            f"{name} is a folder, not a photo", hint="Name a photo inside it.", code="is_directory"
         )
     if not stat.S_ISREG(mode):
         kind = next((what for test, what in _KINDS if test(mode)), "no regular file")
         raise UnreadableImageError(
             f"{name} is {kind}, not a photo",
-            hint="save the picture to a file, or pass it on standard input as -",
+            hint="Save the picture to a file, or pass it on standard input as -.",
             code="not_a_file",
         )
 
@@ -88,19 +88,19 @@ def os_problem(path: str, error: OSError | ValueError) -> UnreadableImageError:
     number = error.errno if isinstance(error, OSError) else None
     if number in (errno.EACCES, errno.EPERM):
         return UnreadableImageError(
-            f"{name} may not be read", hint="check who owns it and its permissions", code="permission_denied"
+            f"{name} may not be read", hint="Check who owns it and its permissions.", code="permission_denied"
         )
     if number in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG) or isinstance(error, ValueError):
         # ValueError: a NUL inside the name, which no file can have.
         what = "is a link to a file that does not exist" if _is_link(path) else "does not exist"
-        return UnreadableImageError(f"{name} {what}", hint="check the spelling of the path", code="not_found")
+        return UnreadableImageError(f"{name} {what}", hint="Check the spelling of the path.", code="not_found")
     if number == errno.ELOOP:
         return UnreadableImageError(
-            f"{name} is a link that leads back to itself", hint="name the file it should lead to", code="not_found"
+            f"{name} is a link that leads back to itself", hint="Name the file it should lead to.", code="not_found"
         )
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return UnreadableImageError(
-        f"{name} could not be read: {reason}", hint="check the disk or network share it is on", code="io_error"
+        f"{name} could not be read: {reason}", hint="Check the disk or network share it is on.", code="io_error"
     )
 
 
@@ -133,7 +133,7 @@ def read_file(path: str | os.PathLike[str], limits: ImageLimits = DEFAULT_LIMITS
     """
     path = os.fspath(path)
     if not path:  # which pathlib takes for the current folder
-        raise UnreadableImageError("the path of a photo is empty", hint="name a file", code="not_found")
+        raise UnreadableImageError("the path of a photo is empty", hint="Name a file.", code="not_found")
     try:
         # Before opening too: opening a device can already act on it (rewind a tape).
         _refuse_kind(path, Path(path).stat().st_mode)
@@ -144,7 +144,7 @@ def read_file(path: str | os.PathLike[str], limits: ImageLimits = DEFAULT_LIMITS
                 raise UnreadableImageError(
                     f"{printable_name(path)} has {human_size(status.st_size)}, "
                     f"more than the limit of {human_size(limits.max_file_bytes)}",
-                    hint="save it as a JPEG, or at a smaller size",
+                    hint="Save it as a JPEG, or at a smaller size.",
                     code="too_large",
                 )
             data = file.readall()
@@ -152,10 +152,10 @@ def read_file(path: str | os.PathLike[str], limits: ImageLimits = DEFAULT_LIMITS
         raise os_problem(path, error) from error
     except MemoryError as error:
         raise UnreadableImageError(
-            f"{printable_name(path)} does not fit into memory", hint="save it at a smaller size", code="too_large"
+            f"{printable_name(path)} does not fit into memory", hint="Save it at a smaller size.", code="too_large"
         ) from error
     if not data:
         raise UnreadableImageError(
-            f"{printable_name(path)} is empty", hint="copy it again from where it came from", code="empty_file"
+            f"{printable_name(path)} is empty", hint="Copy it again from where it came from.", code="empty_file"
         )
     return data

@@ -159,5 +159,5 @@ def _split(stream: BinaryIO, separator: bytes) -> Iterator[bytes]:
         *names, rest = (rest + chunk).split(separator)
         yield from names
         if len(rest) > _MAX_NAME_BYTES:
-            raise InputError("the list of files holds something that is no path", hint="write one path a line")
+            raise InputError("the list of files holds something that is no path", hint="Write one path a line.")
     yield rest

@@ -17,7 +17,7 @@ from PIL import ImageFile
 from facecli.errors import UnreadableImageError
 from facecli.media.files import printable_name
 
-_CONVERT_HINT: Final = "save it as a JPEG, PNG or TIFF first"
+_CONVERT_HINT: Final = "Save it as a JPEG, PNG or TIFF first."
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ def sniff(data: bytes, source: str) -> str:
         return _TGA.name
     raise UnreadableImageError(
         f"{printable_name(source)} is not a picture in any format that is read",
-        hint="check that the file is a photo; facecli goes by content, not by name",
+        hint="Check that the file is a photo; facecli goes by content, not by name",
         code="not_an_image",
     )
 

@@ -84,7 +84,7 @@ def decode_photo(
     """
     name = printable_name(source) or "the picture"
     if not data:
-        raise UnreadableImageError(f"{name} is empty", hint="check where it comes from", code="empty_file")
+        raise UnreadableImageError(f"{name} is empty", hint="Check where it comes from.", code="empty_file")
     format_name = sniff(data, source)
     loaded = load_image(Request(data, name, format_name, min_long_side, limits), salvage=salvage)
     with translated(name, data, format_name, HOPELESS):

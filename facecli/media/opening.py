@@ -19,7 +19,7 @@ _MAX_SCANS: Final = 100
 # Pillow warns at more pixels than this while it reads a GIF's header, and no photo is a GIF of that size.
 _MAX_GIF_PIXELS: Final = 80_000_000
 
-_SMALLER_HINT: Final = "save it at a smaller size"
+_SMALLER_HINT: Final = "Save it at a smaller size."
 
 # Pillow works around damaged metadata and remarks on it in Python warnings, which are not for the person who has
 # the photo. A filter, because `catch_warnings` would undo what other threads do meanwhile.
@@ -83,7 +83,7 @@ def _open(request: Request) -> ImageFile.ImageFile:
     if getattr(image, "is_camera_raw", False):
         raise UnreadableImageError(
             f"{request.name} is a camera's raw photo, which is not read",
-            hint="export it as a JPEG first",
+            hint="Export it as a JPEG first.",
             code="unsupported_format",
         )
     return image

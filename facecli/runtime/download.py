@@ -29,7 +29,7 @@ LOCAL_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 _OK, _PARTIAL_CONTENT, _RANGE_NOT_SATISFIABLE = 200, 206, 416
 _CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
-_CUT_OFF_HINT: Final = "run it again: it goes on where it stopped"
+_CUT_OFF_HINT: Final = "Run it again: it goes on where it stopped."
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +118,12 @@ def _request(url: str, host: str, offset: int, etag: str, timeout_s: float) -> H
             return _request(url, host, 0, "", timeout_s)
         raise WeightsError(
             f"{host} answered {error.code} {error.reason} for {url}",
-            hint="the file may have moved: get it by hand and run: facecli models import FILE",
+            hint="The file may have moved: get it by hand and run: facecli models import FILE",
         ) from error
     except (OSError, HTTPException) as error:
         reason = error.reason if isinstance(error, URLError) else error
         raise WeightsError(
-            f"{host} cannot be reached: {reason}", hint="check the connection and run it again", code="unreachable"
+            f"{host} cannot be reached: {reason}", hint="Check the connection and run it again.", code="unreachable"
         ) from error
     if offset and response.status == _PARTIAL_CONTENT and _reply(response, host).start != offset:
         response.close()

@@ -91,7 +91,7 @@ def pull(
             if offline:
                 raise WeightsError(
                     f"{entry.name!r} cannot be fetched offline",
-                    hint=f"run it without --offline, or run: facecli models import FILE --name {entry.name}",
+                    hint=f"Run it without --offline, or run: facecli models import FILE --name {entry.name}",
                     code="offline",
                 )
             manifest.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -156,7 +156,7 @@ def _fetch(
         raise WeightsError(
             f"what {url} sent for {entry.name!r} is not the file it should be: its SHA-256 begins with "
             f"{sha256[:12]}, expected {manifest.sha256[:12]}; it was removed",
-            hint=f"run: facecli models pull {entry.name}; if it happens again, the file was changed at its source",
+            hint=f"Run: facecli models pull {entry.name}; if it happens again, the file was changed at its source",
             code="weights_altered",
         )
     part.replace(manifest.path)
@@ -173,7 +173,7 @@ def _total_bytes(entry: CatalogueEntry, reply: Reply, part: Path) -> int | None:
         _remove(part)
         raise WeightsError(
             f"{entry.name!r} should have {expected} bytes, the server offers {offered}",
-            hint="the file was changed at its source; get the right one by hand and run: facecli models import FILE",
+            hint="The file was changed at its source; get the right one by hand and run: facecli models import FILE",
             code="weights_altered",
         )
     total = expected if expected is not None else offered
@@ -216,7 +216,7 @@ def _storage_error(error: OSError, name: str, folder: Path) -> WeightsError:
     if error.errno == errno.ENOSPC:
         return WeightsError(
             f"no room for {name!r} in {folder}",
-            hint="make room or set FACECLI_CACHE to another folder",
+            hint="Make room or set FACECLI_CACHE to another folder.",
             code="disk_full",
         )
     return WeightsError(f"{name!r} cannot be stored in {folder}: {error.strerror or error}")

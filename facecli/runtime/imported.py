@@ -104,24 +104,24 @@ def _manifest(
         if entry.manifest.sha256 == sha256:
             return _recorded(entry.manifest, sha256, file, cache_dir), True
     if name is None:
-        raise UsageError(f"{file} is no file of the catalogue and needs a name", hint="add: --name NAME")
+        raise UsageError(f"{file} is no file of the catalogue and needs a name", hint="Add: --name NAME")
     if not NAME_PATTERN.fullmatch(name):
-        raise ConfigError(f"{name!r} is no name for a model", hint="use lower-case letters, digits and .-_")
+        raise ConfigError(f"{name!r} is no name for a model", hint="Use lower-case letters, digits and .-_.")
     if (models_dir() / name).exists():
-        raise ConfigError(f"{name!r} is the name of a model that ships with facecli", hint="choose another name")
+        raise ConfigError(f"{name!r} is the name of a model that ships with facecli", hint="Choose another name.")
     listed = catalogue().get(name)
     if listed is not None and listed.manifest.sha256:
         raise WeightsError(
             f"{file} is not the file that the catalogue knows as {name!r}: its SHA-256 begins with "
             f"{sha256[:12]}, expected {listed.manifest.sha256[:12]}",
-            hint="choose another name, or get the right file",
+            hint="Choose another name, or get the right file.",
             code="weights_altered",
         )
     if listed is not None:
         _refuse_no_state_dict(file, part)
         return _recorded(listed.manifest, sha256, file, cache_dir), True
     if part.suffix != ".onnx":
-        raise WeightsError(f"{file} is of no form that can be imported", hint="import an ONNX file (.onnx)")
+        raise WeightsError(f"{file} is of no form that can be imported", hint="Import an ONNX file (.onnx).")
     return _onnx_manifest(file, part, sha256, name, cache_dir, like), False
 
 
@@ -133,24 +133,24 @@ def _recorded(listed: Manifest, sha256: str, file: Path, cache_dir: Path) -> Man
 def _refuse_no_state_dict(file: Path, part: Path) -> None:
     with part.open("rb") as opened:
         if not opened.read(4).startswith(_STATE_DICT_STARTS):
-            raise WeightsError(f"{file} is no PyTorch state dict", hint="get the .pt file that the catalogue names")
+            raise WeightsError(f"{file} is no PyTorch state dict", hint="Get the .pt file that the catalogue names.")
 
 
 def _onnx_manifest(file: Path, part: Path, sha256: str, name: str, cache_dir: Path, like: str) -> Manifest:
     model = find(like, cache_dir=cache_dir) or catalogue()[like].manifest
     if model.kind != "embedder":
-        raise ConfigError(f"{like!r} is a detector: only embedders can be imported", hint="name an embedder")
+        raise ConfigError(f"{like!r} is a detector: only embedders can be imported", hint="Name an embedder.")
     if model.preprocessing.inside:
         raise ConfigError(
             f"{like!r} scales its pictures inside its own graph: that tells nothing about {file}",
-            hint=f"add: --like MODEL, an embedder of the catalogue such as {DEFAULT_LIKE}",
+            hint=f"Add: --like MODEL, an embedder of the catalogue such as {DEFAULT_LIKE}",
         )
     size_hw, output, dimension = embedder_facts(file, part)
     if size_hw != model.size_hw:
         expected = "x".join(map(str, model.size_hw or ()))
         raise WeightsError(
             f"{file} takes crops of {size_hw[0]}x{size_hw[1]} pixels, {like!r} of {expected}",
-            hint="add: --like MODEL, an embedder that takes the same",
+            hint="Add: --like MODEL, an embedder that takes the same",
         )
     described = replace(
         model,
@@ -174,17 +174,17 @@ def embedder_facts(file: Path, part: Path) -> tuple[tuple[int, int], str, int]:
         model = onnx.load(str(part), load_external_data=False)
     # By its name: protobuf has no type hints of its own.
     except import_module("google.protobuf.message").DecodeError as error:
-        raise WeightsError(f"{file} is not a valid ONNX file", hint="import the file as it was published") from error
+        raise WeightsError(f"{file} is not a valid ONNX file", hint="Import the file as it was published.") from error
     graph = model.graph
     if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in graph.initializer):
-        raise WeightsError(f"{file} keeps its weights in other files", hint="save it as one file and import that")
+        raise WeightsError(f"{file} keeps its weights in other files", hint="Save it as one file and import that.")
     given = {tensor.name for tensor in graph.initializer}
     inputs = [_sides(value) for value in graph.input if value.name not in given]
     outputs = [_sides(value) for value in graph.output]
     if len(inputs) != 1 or len(inputs[0]) != 4 or inputs[0][1] != 3 or not all(inputs[0][2:]):
-        raise WeightsError(f"{file} does not take pictures of shape (N, 3, H, W)", hint="import a face embedder")
+        raise WeightsError(f"{file} does not take pictures of shape (N, 3, H, W)", hint="Import a face embedder.")
     if len(outputs) != 1 or len(outputs[0]) != 2 or not outputs[0][1]:
-        raise WeightsError(f"{file} does not give one vector of shape (N, D)", hint="import a face embedder")
+        raise WeightsError(f"{file} does not give one vector of shape (N, D)", hint="Import a face embedder.")
     return (inputs[0][2], inputs[0][3]), graph.output[0].name, outputs[0][1]
 
 

@@ -95,7 +95,7 @@ class Manifest:
         if not self.sha256:
             raise WeightsError(
                 f"the SHA-256 of the weights of {self.name!r} is not known yet",
-                hint=f"run: facecli models pull {self.name}",
+                hint=f"Run: facecli models pull {self.name}",
             )
         return f"{self.name}@{self.sha256[:ID_HASH_DIGITS]}"
 
@@ -121,7 +121,7 @@ def models_dir() -> Path:
     for folder in (_PACKAGE / "models", _PACKAGE.parent / "models"):
         if folder.is_dir():
             return folder
-    raise WeightsError("the models that ship with facecli are missing", hint="install facecli again")
+    raise WeightsError("the models that ship with facecli are missing", hint="Install facecli again")
 
 
 def shipped_models() -> dict[str, Manifest]:

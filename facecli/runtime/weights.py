@@ -130,7 +130,7 @@ def find(name: str, *, cache_dir: Path) -> Manifest | None:
 
     known = [*models_in(models_dir()), *models_in(cache_dir), *catalogue()]
     close = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else "run: facecli models list"
+    hint = f"Did you mean {close[0]!r}?" if close else "Run: facecli models list"
     raise ConfigError(f"there is no model called {name!r}", hint=hint)
 
 
@@ -149,7 +149,7 @@ def locate(name: str, *, cache_dir: Path, offline: bool = False) -> Manifest:
     ships = manifest is not None and manifest.folder.parent == models_dir()
     entry = None if ships else catalogue().get(name)
     if entry is not None and not entry.runnable:
-        raise WeightsError(f"{name!r} can be pulled, but facecli cannot run it yet", hint="run: facecli models list")
+        raise WeightsError(f"{name!r} can be pulled, but facecli cannot run it yet", hint="Run: facecli models list")
     if manifest is None or not manifest.path.is_file():
         raise WeightsError(f"weights of {name!r} are not on this machine", hint=_missing_hint(name, offline))
     return manifest
@@ -189,10 +189,10 @@ def resolve(name: str, *, cache_dir: Path, offline: bool = False) -> tuple[Path,
 
 def _missing_hint(name: str, offline: bool) -> str:
     if name not in catalogue():
-        return "import them again, or install facecli again if they came with it"
+        return "Import them again, or install facecli again if they came with it."
     if offline:
-        return f"without --offline run: facecli models pull {name}; or: facecli models import FILE --name {name}"
-    return f"run: facecli models pull {name}"
+        return f"Without --offline run: facecli models pull {name}; or: facecli models import FILE --name {name}"
+    return f"Run: facecli models pull {name}"
 
 
 def verify(path: Path, sha256: str, *, hint: str = "") -> None:
@@ -208,7 +208,7 @@ def verify(path: Path, sha256: str, *, hint: str = "") -> None:
         raise WeightsError(
             f"{path} is not the file it should be: its SHA-256 begins with {found[:_SHOWN_HASH_DIGITS]}, "
             f"expected {sha256[:_SHOWN_HASH_DIGITS]}",
-            hint=hint or "remove it and get it again",
+            hint=hint or "Remove it and get it again.",
             code="weights_altered",
         )
 

@@ -272,7 +272,7 @@ def test_a_server_that_falls_silent_is_left(server: tuple[Behaviour, str], tmp_p
     with pytest.raises(WeightsError, match="was cut off: timed out") as caught:
         pull(listed(), tmp_path, base_url=url, timeout_s=0.2)
 
-    assert caught.value.hint == "run it again: it goes on where it stopped"
+    assert caught.value.hint == "Run it again: it goes on where it stopped."
 
 
 def test_a_redirect_is_followed_with_its_range(server: tuple[Behaviour, str], tmp_path: Path) -> None:
@@ -327,7 +327,7 @@ def test_offline_opens_no_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         pull(listed(), tmp_path, offline=True)
 
     assert caught.value.code == "offline"
-    assert caught.value.hint == "run it without --offline, or run: facecli models import FILE --name net"
+    assert caught.value.hint == "Run it without --offline, or run: facecli models import FILE --name net"
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(AssertionError, match="a socket was opened"):  # the trap does catch a pull
         pull(listed(), tmp_path)

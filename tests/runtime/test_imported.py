@@ -201,7 +201,7 @@ def test_an_unknown_file_needs_a_name(tmp_path: Path, cache_dir: Path) -> None:
     with pytest.raises(UsageError) as caught:
         import_model(network(tmp_path / "net.onnx"), name=None, cache_dir=cache_dir)
 
-    assert caught.value.hint == "add: --name NAME"
+    assert caught.value.hint == "Add: --name NAME"
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path, cache_dir: Path) -> None:

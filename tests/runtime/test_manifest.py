@@ -188,7 +188,7 @@ def test_a_model_without_a_hash_has_no_id(tmp_path: Path) -> None:
     with pytest.raises(WeightsError) as caught:
         _ = manifest.model_id
 
-    assert caught.value.hint == "run: facecli models pull sface"
+    assert caught.value.hint == "Run: facecli models pull sface"
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(str.strip)

@@ -80,8 +80,8 @@ def test_what_ships_comes_before_the_cache(shipped: Path, cache_dir: Path) -> No
 @pytest.mark.parametrize(
     ("offline", "hint"),
     [
-        (False, "run: facecli models pull far"),
-        (True, "without --offline run: facecli models pull far; or: facecli models import FILE --name far"),
+        (False, "Run: facecli models pull far"),
+        (True, "Without --offline Run: facecli models pull far; or: facecli models import FILE --name far"),
     ],
 )
 def test_weights_that_are_not_here_say_how_to_get_them(
@@ -137,9 +137,9 @@ def test_one_changed_byte_is_refused(shipped: Path, cache_dir: Path, name: str) 
     )
     assert caught.value.code == "weights_altered"
     assert caught.value.hint == (
-        "run: facecli models pull far"
+        "Run: facecli models pull far"
         if name == "far"
-        else "import them again, or install facecli again if they came with it"
+        else "Import them again, or Install facecli again if they came with it."
     )
 
 
@@ -160,10 +160,10 @@ def test_what_cannot_be_run_yet_says_so(shipped: Path, cache_dir: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
-        ("unhased", "did you mean 'unhashed'?"),
-        ("quite-other", "run: facecli models list"),
-        ("../here", "did you mean 'here'?"),
-        ("", "run: facecli models list"),
+        ("unhased", "Did you mean 'unhashed'?"),
+        ("quite-other", "Run: facecli models list"),
+        ("../here", "Did you mean 'here'?"),
+        ("", "Run: facecli models list"),
     ],
 )
 def test_an_unknown_name_is_refused(shipped: Path, cache_dir: Path, name: str, hint: str) -> None:
