@@ -81,7 +81,7 @@ def test_what_ships_comes_before_the_cache(shipped: Path, cache_dir: Path) -> No
     ("offline", "hint"),
     [
         (False, "Run: facecli models pull far"),
-        (True, "Without --offline Run: facecli models pull far; or: facecli models import FILE --name far"),
+        (True, "Without --offline run: facecli models pull far; or: facecli models import FILE --name far"),
     ],
 )
 def test_weights_that_are_not_here_say_how_to_get_them(
@@ -139,7 +139,7 @@ def test_one_changed_byte_is_refused(shipped: Path, cache_dir: Path, name: str) 
     assert caught.value.hint == (
         "Run: facecli models pull far"
         if name == "far"
-        else "Import them again, or Install facecli again if they came with it."
+        else "Import them again, or install facecli again if they came with it."
     )
 
 
