@@ -12,14 +12,13 @@ Processing Letters 23(10).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from facecli.detect.candidates import Candidates, cut_out, joined, shifted, squared, suppress, suppress_nested
 from facecli.detect.edges import edge_map
 from facecli.detect.letterbox import DetectionSize, Letterbox, letterbox
 from facecli.errors import DeviceError, MachineError
@@ -42,23 +41,11 @@ WINDOW_STEP_PX: Final = 2
 PYRAMID_FACTOR: Final = 0.709
 PROPOSAL_THRESHOLD, REFINE_THRESHOLD = 0.6, 0.7
 LEVEL_IOU_LIMIT, PROPOSAL_IOU_LIMIT, REFINE_IOU_LIMIT = 0.5, 0.7, 0.7
-SHARE_LIMIT: Final = 0.7  # of the smaller box, for the last suppression
+NESTED_SHARE_LIMIT: Final = 0.7  # of the smaller box, for the last suppression
 REFINE_SIDE_PX, OUTPUT_SIDE_PX = 24, 48
 
 # Crops that go through a network together: what bounds memory where a photo gives thousands.
 MAX_CROPS: Final = 512
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Candidates:
-    """Boxes of all photos of a call; boxes in pixels of their photo's canvas, half-open: width is right - left."""
-
-    photo: NDArray[np.intp]  # (N,)
-    boxes_xyxy: FloatArray  # (N, 4)
-    scores: FloatArray  # (N,)
-
-    def take(self, chosen: NDArray[Any]) -> _Candidates:
-        return _Candidates(self.photo[chosen], self.boxes_xyxy[chosen], self.scores[chosen])
 
 
 class MtcnnDetector:
@@ -108,8 +95,10 @@ class MtcnnDetector:
         canvases = [None if box is None else box.canvas for box in boxes]
         proposed = [self._propose(index, canvas) for index, canvas in enumerate(canvases) if canvas is not None]
         found: list[list[Detection]] = [[] for _ in photos]
-        if proposed:
-            candidates = self._refine(_joined(proposed), canvases)
+        candidates = joined(proposed)
+        if candidates.scores.size:
+            candidates = self._refine(candidates, canvases)
+        if candidates.scores.size:
             for index, detection in self._finish(candidates, canvases, boxes):
                 found[index].append(detection)
         return [sorted(faces, key=lambda face: -face.size_px) for faces in found]
@@ -120,7 +109,7 @@ class MtcnnDetector:
             return None
         return letterbox(photo, self.size, 1, use_edges=False)
 
-    def _propose(self, photo: int, canvas: PixelArray) -> _Candidates:
+    def _propose(self, photo: int, canvas: PixelArray) -> Candidates:
         """Look at every window of every pyramid level of one photo."""
         levels = []
         for width, height in pyramid(canvas.shape[1], canvas.shape[0], self.size.network_face_px):
@@ -130,38 +119,38 @@ class MtcnnDetector:
             corners = np.stack([columns, rows], -1).astype(np.float32) * WINDOW_STEP_PX
             windows = np.concatenate([corners, corners + WINDOW_PX], -1)
             windows /= np.tile(np.array([width / canvas.shape[1], height / canvas.shape[0]], np.float32), 2)
-            found = _Candidates(np.full(len(rows), photo), windows, scores[0, 1, rows, columns])
-            kept = _suppress(found, LEVEL_IOU_LIMIT)
+            found = Candidates(np.full(len(rows), photo), windows, scores[0, 1, rows, columns])
+            kept = suppress(found, LEVEL_IOU_LIMIT)
             levels.append((found.take(kept), shifts[0][:, rows[kept], columns[kept]].T))
         if not levels:
-            return _joined([])
-        candidates, shifts = _joined([found for found, _ in levels]), np.concatenate([shift for _, shift in levels])
-        kept = _suppress(candidates, PROPOSAL_IOU_LIMIT)
-        return _shifted(candidates.take(kept), shifts[kept])
+            return joined([])
+        candidates, shifts = joined([found for found, _ in levels]), np.concatenate([shift for _, shift in levels])
+        kept = suppress(candidates, PROPOSAL_IOU_LIMIT)
+        return shifted(candidates.take(kept), shifts[kept])
 
-    def _refine(self, candidates: _Candidates, canvases: Sequence[PixelArray | None]) -> _Candidates:
+    def _refine(self, candidates: Candidates, canvases: Sequence[PixelArray | None]) -> Candidates:
         """Look at proposals at 24 pixels: most are no faces."""
-        squares = _squared(candidates)
-        shifts, scores = self._run("rnet", _crops(squares, canvases, REFINE_SIDE_PX))
+        squares = squared(candidates)
+        shifts, scores = self._run("rnet", cut_out(squares, canvases, REFINE_SIDE_PX))
         sure = scores[:, 1] > REFINE_THRESHOLD
-        squares, shifts = _Candidates(squares.photo, squares.boxes_xyxy, scores[:, 1]).take(sure), shifts[sure]
-        kept = _suppress(squares, REFINE_IOU_LIMIT)
-        return _shifted(squares.take(kept), shifts[kept])
+        squares, shifts = Candidates(squares.photo, squares.boxes_xyxy, scores[:, 1]).take(sure), shifts[sure]
+        kept = suppress(squares, REFINE_IOU_LIMIT)
+        return shifted(squares.take(kept), shifts[kept])
 
     def _finish(
-        self, candidates: _Candidates, canvases: Sequence[PixelArray | None], boxes: Sequence[Letterbox | None]
+        self, candidates: Candidates, canvases: Sequence[PixelArray | None], boxes: Sequence[Letterbox | None]
     ) -> Iterator[tuple[int, Detection]]:
         """Look at what is left at 48 pixels, and place the landmarks; yield photo and face."""
-        squares = _squared(candidates)
-        shifts, shares, scores = self._run("onet", _crops(squares, canvases, OUTPUT_SIDE_PX))
+        squares = squared(candidates)
+        shifts, shares, scores = self._run("onet", cut_out(squares, canvases, OUTPUT_SIDE_PX))
         sure = scores[:, 1] > self._threshold
-        squares, shifts = _Candidates(squares.photo, squares.boxes_xyxy, scores[:, 1]).take(sure), shifts[sure]
+        squares, shifts = Candidates(squares.photo, squares.boxes_xyxy, scores[:, 1]).take(sure), shifts[sure]
         # The network gives five x, then five y, as shares of the square's side from its top left corner.
         sides = squares.boxes_xyxy[:, 2:] - squares.boxes_xyxy[:, :2]
         landmarks = shares[sure].reshape(-1, 2, LANDMARK_COUNT).transpose(0, 2, 1) * sides[:, None]
         landmarks += squares.boxes_xyxy[:, None, :2]
-        faces = _shifted(squares, shifts)
-        for position in _suppress_inside(faces):
+        faces = shifted(squares, shifts)
+        for position in suppress_nested(faces, NESTED_SHARE_LIMIT):
             photo = int(faces.photo[position])
             box = boxes[photo]
             if box is not None and areas(faces.boxes_xyxy[position : position + 1])[0] > 0:
@@ -169,14 +158,13 @@ class MtcnnDetector:
                 yield photo, Detection(corners, box.to_photo(landmarks[position]), float(faces.scores[position]))
 
     def _run(self, name: str, pictures: PixelArray) -> list[FloatArray]:
-        """Run pictures of shape (N, H, W, 3), uint8 RGB; each output has N rows."""
+        """Run pictures of shape (N, H, W, 3), uint8 RGB; each output has N rows. N is at least 1."""
         import torch
 
         network = self._networks[name]
         outputs = []
         with torch.inference_mode():
-            # One call at least, even for no pictures: the outputs' shapes come from the network.
-            for start in range(0, max(len(pictures), 1), MAX_CROPS):
+            for start in range(0, len(pictures), MAX_CROPS):
                 batch = torch.from_numpy(pictures[start : start + MAX_CROPS]).to(self._device)
                 batch = (batch.permute(0, 3, 1, 2).float() - 127.5) / 128
                 outputs.append([output.cpu().numpy() for output in network(batch)])
@@ -223,75 +211,3 @@ def _load_networks(device: Device) -> dict[str, Any]:
         networks[name].load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
         networks[name].eval().to(str(device))
     return networks
-
-
-def _joined(parts: Sequence[_Candidates]) -> _Candidates:
-    empty = _Candidates(np.empty(0, np.intp), np.empty((0, 4), np.float32), np.empty(0, np.float32))
-    parts = [empty, *parts]
-    return _Candidates(
-        np.concatenate([part.photo for part in parts]),
-        np.concatenate([part.boxes_xyxy for part in parts]),
-        np.concatenate([part.scores for part in parts]),
-    )
-
-
-def _shifted(candidates: _Candidates, shifts: FloatArray) -> _Candidates:
-    """Move each side by a share of the box's width or height: shifts of shape (N, 4)."""
-    boxes = candidates.boxes_xyxy
-    sides = np.tile(boxes[:, 2:] - boxes[:, :2], 2)
-    return _Candidates(candidates.photo, boxes + shifts * sides, candidates.scores)
-
-
-def _squared(candidates: _Candidates) -> _Candidates:
-    """Widen boxes to squares about their centres, on whole pixels."""
-    boxes = candidates.boxes_xyxy
-    side = np.maximum(np.round((boxes[:, 2:] - boxes[:, :2]).max(-1, keepdims=True)), 1)
-    corner = np.round((boxes[:, :2] + boxes[:, 2:] - side) / 2)
-    return _Candidates(candidates.photo, np.concatenate([corner, corner + side], -1), candidates.scores)
-
-
-def _crops(squares: _Candidates, canvases: Sequence[PixelArray | None], side_px: int) -> PixelArray:
-    """Cut squares out and scale them; black beyond the border, as in training. Shape (N, side, side, 3)."""
-    crops = np.empty((len(squares.photo), side_px, side_px, 3), np.uint8)
-    for crop, photo, box in zip(crops, squares.photo, squares.boxes_xyxy.astype(int), strict=True):
-        canvas = canvases[photo]
-        if canvas is not None:
-            cv2.resize(_part(canvas, *box), (side_px, side_px), dst=crop, interpolation=cv2.INTER_AREA)
-    return crops
-
-
-def _part(canvas: PixelArray, left: int, top: int, right: int, bottom: int) -> PixelArray:
-    height, width = canvas.shape[:2]
-    inside = canvas[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
-    if left >= 0 and top >= 0 and right <= width and bottom <= height:
-        return inside
-    part = np.zeros((bottom - top, right - left, 3), np.uint8)
-    below, beside = max(-top, 0), max(-left, 0)
-    part[below : below + inside.shape[0], beside : beside + inside.shape[1]] = inside
-    return part
-
-
-def _suppress(candidates: _Candidates, iou_limit: float) -> NDArray[np.intp]:
-    """Keep the best of boxes that overlap within one photo, the best first.
-
-    torchvision's, since facenet-pytorch imports it anyway: proposals come by the thousand.
-    """
-    import torch
-    from torchvision.ops import batched_nms
-
-    arrays = (candidates.boxes_xyxy, candidates.scores, candidates.photo)
-    kept: NDArray[np.intp] = batched_nms(*map(torch.from_numpy, arrays), iou_limit).numpy()
-    return kept
-
-
-def _suppress_inside(faces: _Candidates) -> list[int]:
-    """Keep the best of boxes that lie in one another: that share more than `SHARE_LIMIT` of the smaller one."""
-    boxes, sizes = faces.boxes_xyxy, areas(faces.boxes_xyxy)
-    kept: list[int] = []
-    for index in np.argsort(-faces.scores, kind="stable").tolist():
-        rivals = [other for other in kept if faces.photo[other] == faces.photo[index]]
-        sides = np.minimum(boxes[rivals, 2:], boxes[index, 2:]) - np.maximum(boxes[rivals, :2], boxes[index, :2])
-        shared = np.maximum(sides, 0).prod(-1)
-        if not (shared > SHARE_LIMIT * np.minimum(sizes[rivals], sizes[index])).any():
-            kept.append(index)
-    return kept
