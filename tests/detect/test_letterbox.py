@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from facecli.detect.letterbox import DetectionSize, Letterbox, in_batches, letterbox
 from facecli.types import Photo
 
-NATIVE = DetectionSize(None, 20)
+NATIVE = DetectionSize(None, 20, max_long_side_px=1280)
 
 
 def noise(height: int, width: int) -> np.ndarray:
