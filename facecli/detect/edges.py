@@ -32,7 +32,7 @@ EDGE_LIMIT: Final = 0.6
 BLANK_PIXELS: Final = 4
 
 # Kept around the structure, in thumbnail pixels: the CNN wants context, and the blur of downscaling moves edges.
-MARGIN_PX: Final = 16
+MARGIN_PX: Final = 12
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -75,7 +75,7 @@ def settings() -> Iterable[Setting]:
                 )
                 yield Setting(f"{name} {long_side} {face_px}", detector, thresholds)
     for face_px in (16, 20, 25):
-        mtcnn = MtcnnDetector(Device("cpu"), size=DetectionSize(None, face_px), threshold=0.6)
+        mtcnn = MtcnnDetector(Device("cpu"), size=DetectionSize(None, face_px, 1280), threshold=0.6)
         yield Setting(f"mtcnn 1280 {face_px}", mtcnn, (0.6, 0.7, 0.8))
 
 
@@ -136,8 +136,9 @@ def main() -> None:
     options = parser.parse_args()
     truth = read_truth(options.data)
     photos = [load_photo(options.data / "wider_train" / name) for name in truth]
-    count_paths = sorted((options.data / "counts").glob("*.jpg"))
-    counts = [int(path.stem.split("_")[1], 16) for path in count_paths]
+    # A digit after the underscore is the number of faces; a letter is who is shown, of how many nothing is said.
+    count_paths = sorted((options.data / "counts").glob("*_[0-9].jpg"))
+    counts = [int(path.stem.split("_")[1]) for path in count_paths]
     count_photos = [load_photo(path) for path in count_paths]
     chosen = [setting for setting in settings() if options.only in setting.name]
     for _ in range(options.repeats):
