@@ -13,7 +13,7 @@ from facecli.detect.edges import edge_map
 from facecli.types import FloatArray, Photo, PixelArray
 
 # Borders are cut only if that spares at least this share of the canvas, and by this many strides at a time: every new
-# shape costs OpenVINO a quarter of a run and 5 MB that it keeps (CenterFace, measured on 60 shapes).
+# shape costs OpenVINO a quarter of a run (CenterFace, measured on 60 shapes).
 WORTHWHILE_SHARE: Final = 0.12
 CUT_STRIDES: Final = 4
 
