@@ -40,6 +40,7 @@ def in_torch(request: pytest.FixtureRequest) -> Engine:
 
 @pytest.fixture(scope="module")
 def in_openvino() -> Engine:
+    pytest.importorskip("openvino", reason="OpenVINO, which torch is compared with, is not installed")
     return OpenVinoEngine()
 
 
