@@ -84,7 +84,7 @@ def enroll(
         counts = {status: sum(each.status == status for each in outcomes) for status in EXPLAINED}
         said = ", ".join(f"{count} {EXPLAINED[status]}" for status, count in counts.items() if count)
         people = len({outcome.name for outcome in outcomes if outcome.status in ("enrolled", "already", "would_enrol")})
-        say(f"{said}: {people} {'person' if people == 1 else 'people'} in {call.settings.gallery_path}")
+        say(f"{said}, of {people} {'person' if people == 1 else 'people'}, in {call.settings.gallery_path}")
     return SOME_FAILED if failed else 0
 
 

@@ -52,7 +52,12 @@ def make_console(stream: TextIO, width: int | None = None) -> Console:
     """Return a rich console that writes to `stream` and reads no markup into the text it is given."""
     from rich.console import Console
 
-    return Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
+    class _Console(Console):
+        def on_broken_pipe(self) -> None:
+            """Leave it to the caller, who has an exit code for it; rich would end the process with 1."""
+            raise BrokenPipeError
+
+    return _Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
 
 
 class TableWriter:

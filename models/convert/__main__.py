@@ -43,7 +43,11 @@ def main() -> int:
     differing = 0
     for manifest in sorted(MODELS.glob("*/manifest.toml")):
         name = manifest.parent.name
-        data, target = rebuilt(name, options.originals), manifest.parent / f"{name}.onnx"
+        try:
+            data = rebuilt(name, options.originals)
+        except (OSError, ValueError) as error:
+            sys.exit(f"{name}: {error}")
+        target = manifest.parent / f"{name}.onnx"
         digest = hashlib.sha256(data).hexdigest()
         same = target.is_file() and target.read_bytes() == data
         if not same and options.check:

@@ -22,7 +22,7 @@ def test_a_folder_of_people(run, sample_images: Path, home: Path) -> None:
         f"Emmanuel Macron,{known}/Emmanuel Macron/macron_2014.jpg,enrolled,1.0,\n"
         f"Jacinda Ardern,{known}/Jacinda Ardern/ardern_2018.jpg,enrolled,1.0,\n",
     )
-    assert done.err == f"3 enrolled: 3 people in {home}/data/facecli/gallery.db\n"
+    assert done.err == f"3 enrolled, of 3 people, in {home}/data/facecli/gallery.db\n"
 
 
 def test_a_name_and_photos_twice(run, macron: Path, tmp_path: Path) -> None:
@@ -41,9 +41,9 @@ def test_a_name_and_photos_twice(run, macron: Path, tmp_path: Path) -> None:
         "template_id": 1,
         "error": None,
     }
-    assert (first.code, first.err) == (0, f"1 enrolled: 1 person in {gallery}\n")
+    assert (first.code, first.err) == (0, f"1 enrolled, of 1 person, in {gallery}\n")
     assert [each["status"] for each in second.records] == ["already"]
-    assert (second.code, second.err) == (0, f"1 already enrolled: 1 person in {gallery}\n")
+    assert (second.code, second.err) == (0, f"1 already enrolled, of 1 person, in {gallery}\n")
 
 
 def test_photos_that_fail_stop_nothing(run, macron: Path, tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_photos_that_fail_stop_nothing(run, macron: Path, tmp_path: Path) -> Non
     assert [each["status"] for each in records] == ["error", "error", "enrolled"]
     assert [each["error"] and each["error"]["code"] for each in records] == ["not_found", "truncated", None]
     assert records[0]["note"] == f"absent.jpg does not exist ({records[0]['error']['hint']})"
-    assert done.err.startswith("1 enrolled, 2 failed: 1 person in ")
+    assert done.err.startswith("1 enrolled, 2 failed, of 1 person, in ")
 
 
 @pytest.mark.parametrize(
