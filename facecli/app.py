@@ -82,7 +82,13 @@ class App:
         if wish == "openvino" and device.kind != "cpu":
             raise UsageError(f"OpenVINO does not run on {device}", hint="Use --engine auto or --device cpu.")
         has_openvino = wish == "openvino" or importlib.util.find_spec("openvino") is not None
-        return f"{'openvino' if wish != 'torch' and device.kind == 'cpu' and has_openvino else 'torch'}:{device}"
+        name = "openvino" if wish != "torch" and device.kind == "cpu" and has_openvino else "torch"
+        if name == "torch" and self.settings.precision != "f32":
+            raise UsageError(
+                f"{self.settings.precision} is for OpenVINO; on {device} the networks run in torch, in f32",
+                hint="Leave --precision out.",
+            )
+        return f"{name}:{device}"
 
     @property
     def engine(self) -> Engine:

@@ -123,6 +123,8 @@ def main() -> None:
         run([*FACECLI, "-g", gallery, "enroll", str(SAMPLES / "known")], environment)
         one = {"facecli": [*FACECLI, "-g", gallery, "identify", str(photo)]}
         many = {"facecli": [*FACECLI, "-g", gallery, "scan", str(options.photos)]}
+        for commands in (one, many):
+            commands["facecli, bf16"] = [*commands["facecli"], "--precision", "bf16"]
         peers = options.peers / "bin" if options.peers else Path("/nonexistent")
         if (peers / "verifyface").is_file():
             for image in sorted(known.iterdir()):
