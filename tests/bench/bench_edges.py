@@ -37,7 +37,7 @@ SETS = {
     "wider_train": "wider_train/*.jpg",
     "counts": "counts/*.jpg",
 }
-# Decoder, threshold and network_face_px.
+# Decoder and threshold.
 DETECTORS: dict[str, tuple[Decoder, float]] = {"centerface": (centerface.decode, 0.4), "yunet": (yunet.decode, 0.6)}
 SIZE = DetectionSize(None, 20)
 SAME_IOU = 0.7
