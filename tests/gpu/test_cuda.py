@@ -43,9 +43,7 @@ def test_cuda_gives_what_the_cpu_gives(detector: str, embedder: str, photos: lis
     assert sum(len(each.faces) for each in on_cpu) >= len(photos)
     for cpu, cuda in zip(on_cpu, on_cuda, strict=True):
         for a, b in zip(cpu.faces, cuda.faces, strict=True):
-            np.testing.assert_allclose(
-                a.detection.landmarks_xy, b.detection.landmarks_xy, atol=LANDMARK_TOLERANCE_PX
-            )
+            np.testing.assert_allclose(a.detection.landmarks_xy, b.detection.landmarks_xy, atol=LANDMARK_TOLERANCE_PX)
             assert float(a.embedding.vector @ b.embedding.vector) >= LEAST_COSINE
 
 
