@@ -49,16 +49,19 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
-@pytest.fixture(scope="session", autouse=True)
+_LOADED: dict[object, OpenVinoNetwork] = {}
+
+
+@pytest.fixture(scope="module", autouse=True)
 def _networks_load_once() -> Iterator[None]:
     """Let the calls of one process share their networks, as nothing else of a call lasts; it halves the time."""
-    load, loaded = OpenVinoEngine.load, {}
+    load = OpenVinoEngine.load
 
     def load_once(engine: OpenVinoEngine, path: Path, preprocessing: Preprocessing) -> OpenVinoNetwork:
         key = (path, path.stat().st_mtime_ns, preprocessing)
-        if key not in loaded:
-            loaded[key] = load(engine, path, preprocessing)
-        return loaded[key]
+        if key not in _LOADED:
+            _LOADED[key] = load(engine, path, preprocessing)
+        return _LOADED[key]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(OpenVinoEngine, "load", load_once)
