@@ -47,6 +47,11 @@ def keep_stderr_to_ourselves() -> None:
     os.close(nowhere)
 
 
+def drop_stdout() -> None:
+    """Send what is left for standard output to nowhere: Python would complain of it once more when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 @contextmanager
 def exit_codes() -> Iterator[None]:
     """Turn errors on purpose into a message and an exit code; others are bugs and keep their traceback."""
@@ -65,6 +70,5 @@ def exit_codes() -> Iterator[None]:
         say("interrupted")
         raise typer.Exit(INTERRUPTED) from error
     except BrokenPipeError as error:
-        # Whoever read our output has enough. Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_stdout()  # whoever read our output has enough
         raise typer.Exit(BROKEN_PIPE) from error

@@ -80,7 +80,11 @@ def _global_options(
     output_format: Annotated[
         str | None,
         typer.Option(
-            "--format", "-f", metavar="table|json|jsonl|csv", help="How to print results.", rich_help_panel=GLOBAL
+            "--format",
+            "-f",
+            metavar="table|json|jsonl|csv",
+            help="How to print results. An --output that ends in one of these chooses it too.",
+            rich_help_panel=GLOBAL,
         ),
     ] = None,
     output: Annotated[
@@ -203,7 +207,7 @@ def command(*setting_names: str, default_format: str = "table") -> Callable[[Cal
                 call = Call(
                     settings,
                     origins,
-                    output_format=given.get("output_format", default_format),
+                    output_format=given.get("output_format") or _format_of(given.get("output")) or default_format,
                     output=given.get("output"),
                     quiet=given.get("quiet", False),
                     verbose=given.get("verbose", 0),
@@ -217,6 +221,12 @@ def command(*setting_names: str, default_format: str = "table") -> Callable[[Cal
         return run
 
     return decorate
+
+
+def _format_of(output: Path | None) -> str | None:
+    """Return the format that the ending of an output file names, if it does."""
+    ending = output.suffix.lower().removeprefix(".") if output is not None else ""
+    return ending if ending in ("json", "jsonl", "csv") else None
 
 
 def root_options(function: Callable[..., None]) -> Callable[..., None]:
@@ -250,7 +260,9 @@ Recursive = Annotated[bool, typer.Option("--recursive/--no-recursive", help="Wal
 Annotate = Annotated[
     Path | None,
     typer.Option(
-        "--annotate", metavar="FOLDER", help="Write a copy of each photo with boxes, names and scores drawn in."
+        "--annotate",
+        metavar="FOLDER",
+        help="Draw boxes, names and scores into a copy of each photo; of large JPEGs into a smaller one.",
     ),
 ]
 FailUnknown = Annotated[bool, typer.Option("--fail-unknown", help="Exit with 10 if any face stays unknown.")]

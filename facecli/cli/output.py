@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
+from facecli.cli.messages import drop_stdout
 from facecli.cli.options import Call
 from facecli.errors import FacecliError
 from facecli.report.formats import check_format, print_rows
@@ -26,8 +27,18 @@ def results_stream(call: Call) -> Iterator[TextIO]:
     """
     check_format(call.output_format)
     if call.output is None or str(call.output) == "-":
-        yield sys.stdout
-        sys.stdout.flush()
+        try:
+            yield sys.stdout
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            drop_stdout()
+            raise FacecliError(
+                f"cannot write to standard output: {error.strerror or error}",
+                hint="Make room where it goes, or name a file with --output.",
+                code="cannot_write",
+            ) from error
         return
     try:
         with _written_whole(call.output) as stream:

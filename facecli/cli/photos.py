@@ -6,13 +6,14 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from facecli.cli.messages import NO_MATCH, SOME_FAILED, say, warn
 from facecli.cli.options import Call
 from facecli.cli.output import results_stream
-from facecli.errors import UnreadableImageError, UsageError
+from facecli.errors import FacecliError, UnreadableImageError, UsageError
 from facecli.media.files import DEFAULT_LIMITS, os_problem
 from facecli.media.folder import read_file_list
 from facecli.report.formats import open_writer
@@ -48,11 +49,9 @@ def gather(
     if roots.count(STDIN) + (files_from == STDIN) > 1:
         raise UsageError("standard input was named more than once", hint="Name it once: - or --files-from -.")
     sources: list[PhotoSource] = []
-    for root in roots:
-        if root == STDIN:
-            sources.append(from_stdin())
-        else:
-            sources += photo_sources([root], recursive=recursive)
+    # Neighbouring roots together, so that a folder inside another is walked once.
+    for is_stdin, group in groupby(roots, key=lambda root: root == STDIN):
+        sources += [from_stdin()] if is_stdin else photo_sources(group, recursive=recursive)
     if files_from is not None:
         sources += photo_sources(_names(files_from, nul=nul), recursive=recursive)
     if not sources and not call.quiet:
@@ -104,7 +103,7 @@ class _NoProgress:
 
 @contextmanager
 def progress_bar(call: Call, total: int, *, beside_results: bool = False) -> Iterator[Progress]:
-    """Show a bar with rate and time left on standard error, if that is a terminal and there is more than one photo.
+    """Show a bar with rate and time left on standard error, if that is a terminal and there are several photos.
 
     `beside_results` says that results are written meanwhile: where they go to the terminal too, they are the
     progress, and a bar would be torn by them.
@@ -135,9 +134,17 @@ def report_photos(
     Returns
     -------
     int
-        Exit code: 3 if any photo failed, 10 if any face is unknown and that counts as failure, else 0.
+        Exit code: 3 if any photo failed or could not be drawn, 10 if any face is unknown and that counts as failure,
+        else 0.
+
+    Raises
+    ------
+    FacecliError
+        If results, or any annotated picture at all, cannot be written.
     """
-    summary, started = Summary(), time.perf_counter()
+    if annotate is not None:
+        _make_folder(annotate)
+    summary, started, undrawn = Summary(), time.perf_counter(), 0
     with ExitStack() as stack:
         stream = stack.enter_context(results_stream(call))
         progress = stack.enter_context(progress_bar(call, total, beside_results=True))
@@ -147,24 +154,41 @@ def report_photos(
             writer.write(result)
             summary.add(result)
             if annotate is not None:
-                _draw(analysis, result, annotate, root)
+                undrawn += not _drawn(analysis, result, annotate, root)
             _warn_of(call, result)
             progress.advance()
     if not call.quiet and (total != 1 or call.verbose):
         say(summary.line(time.perf_counter() - started))
     if call.verbose:
         say(", ".join(f"{key} {value}" for key, value in model.items()))
-    if summary.failed:
+    if summary.failed or undrawn:
         return SOME_FAILED
     return NO_MATCH if fail_unknown and summary.unknown else 0
 
 
-def _draw(analysis: Analysis, result: PhotoResult, folder: Path, root: Path | None) -> None:
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FacecliError(
+            f"cannot write annotated pictures to {folder}: {error.strerror or error}",
+            hint="Name a folder that can be written.",
+            code="cannot_write",
+        ) from error
+
+
+def _drawn(analysis: Analysis, result: PhotoResult, folder: Path, root: Path | None) -> bool:
+    """Write the annotated picture; one that cannot be written stops no other."""
     if analysis.photo is None:
-        return
+        return True
     from facecli.report.annotate import save_annotated
 
-    save_annotated(result, analysis.photo, folder, root=root)
+    try:
+        save_annotated(result, analysis.photo, folder, root=root)
+    except FacecliError as error:
+        warn(f"{error.message} ({error.hint})")
+        return False
+    return True
 
 
 def _warn_of(call: Call, result: PhotoResult) -> None:

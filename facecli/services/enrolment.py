@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,6 +77,8 @@ def plan_enrolment(arguments: Sequence[str]) -> list[EnrolmentPhoto]:
         photos = [photo for folder in arguments for photo in _people_folder(Path(folder))]
     elif len(arguments) == 1:
         argument = arguments[0]
+        if "/" in argument and not Path(argument).exists():
+            raise InputError(f"{argument} does not exist", hint="Check the spelling of the path.", code="not_found")
         looks_like_path = "/" in argument or Path(argument).suffix.lower() in (
             ".jpg",
             ".jpeg",
@@ -111,14 +114,30 @@ def _names_itself(arguments: Sequence[str]) -> bool:
 
 
 def _people_folder(folder: Path) -> Iterator[EnrolmentPhoto]:
-    for source in photo_sources([str(folder)]):
-        inside = Path(source.path).relative_to(folder)
+    sources = [(source, Path(source.path).relative_to(folder)) for source in photo_sources([str(folder)])]
+    _refuse_folder_of_people(folder, [inside for _, inside in sources])
+    for source, inside in sources:
         if len(inside.parts) > 1:
             name = inside.parts[0]
         else:
             stem = inside.stem or folder.resolve().name  # the folder itself, which could not be listed
             name = _SERIAL.sub("", stem) or stem
         yield EnrolmentPhoto(normalise_name(name), source)
+
+
+def _refuse_folder_of_people(folder: Path, photos: Sequence[Path]) -> None:
+    """Refuse a call that is one folder too high, and would make one person of many.
+
+    A person's folder may hold folders of its own. One that holds several, and no photo beside them, is taken for a
+    folder of people.
+    """
+    for name in dict.fromkeys(photo.parts[0] for photo in photos if len(photo.parts) > 2):
+        below = [photo.parts[1:] for photo in photos if photo.parts[0] == name]
+        if len({parts[0] for parts in below}) > 1 and all(len(parts) > 1 for parts in below):
+            raise UsageError(
+                f"{folder / name} holds folders, not photos: is each of them a person?",
+                hint=f"If so, use: facecli enroll {shlex.quote(str(folder / name))}",
+            )
 
 
 def enrol(

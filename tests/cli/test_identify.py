@@ -286,7 +286,10 @@ class TestOutput:
         done = run("identify", macron, "--annotate", tmp_path / "file")
 
         assert done.code == 1
-        assert "error: cannot write the annotated picture of " in done.err
+        assert (done.out, done.err.splitlines()[0]) == (
+            "",
+            f"error: cannot write annotated pictures to {tmp_path / 'file'}: File exists",
+        )
 
 
 class TestDecision:

@@ -50,6 +50,17 @@ class TestPlan:
             ("Bo Li", f"{tmp_path}/Bo Li/1.jpg"),
         ]
 
+    def test_a_call_one_folder_too_high_is_refused(self, tmp_path: Path) -> None:
+        touch(tmp_path, "known/Ana/1.jpg", "known/Bo/1.jpg")
+
+        with pytest.raises(UsageError, match="is each of them a person") as caught:
+            plan_enrolment([str(tmp_path)])
+        assert str(tmp_path / "known") in caught.value.hint
+
+    def test_a_path_that_leads_nowhere_is_said_to(self) -> None:
+        with pytest.raises(InputError, match="photos/absent does not exist"):
+            plan_enrolment(["photos/absent"])
+
     def test_several_folders_of_people(self, tmp_path: Path) -> None:
         touch(tmp_path, "x/Ana/1.jpg", "y/Bo/1.jpg")
 
@@ -114,7 +125,6 @@ class TestPlan:
             ([], "nobody to enrol was named"),
             (["Ana"], "no photo of Ana was named"),
             (["Ana.JPG"], r"whose photo is Ana\.JPG\?"),
-            (["photos/absent"], r"whose photo is photos/absent\?"),
         ],
     )
     def test_words_that_fit_nothing_are_refused(self, arguments: list[str], message: str) -> None:
