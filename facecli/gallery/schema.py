@@ -88,6 +88,14 @@ def read_version(connection: sqlite3.Connection, path: str) -> int:
     GalleryError
         With code ``gallery_newer`` if a newer facecli wrote it.
     """
+    if connection.in_transaction:
+        return _read_version(connection, path)
+    # At one moment: between two reads another process may turn a blank file into a gallery.
+    with transaction(connection, "DEFERRED"):
+        return _read_version(connection, path)
+
+
+def _read_version(connection: sqlite3.Connection, path: str) -> int:
     application = _pragma(connection, "application_id")
     version = _pragma(connection, "user_version")
     if application != APPLICATION_ID:

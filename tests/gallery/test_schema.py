@@ -131,3 +131,35 @@ def test_of_many_processes_one_makes_the_gallery(tmp_path):
     assert [process.communicate(timeout=60)[1] for process in processes] == [""] * 6
     with Gallery.open(path) as gallery:
         assert [person.name for person in gallery.people()] == [f"person {number}" for number in range(6)]
+
+
+RACE = """
+import multiprocessing, sys
+from facecli.gallery.store import Gallery
+
+def open_all(barrier, failures, folder, rounds):
+    for number in range(rounds):
+        barrier.wait()
+        try:
+            with Gallery.open(f"{folder}/{number}/g.db", create=True) as gallery:
+                gallery.people()
+        except Exception as error:
+            failures.put(repr(error))
+
+context = multiprocessing.get_context("fork")
+barrier, failures = context.Barrier(6), context.SimpleQueue()
+workers = [context.Process(target=open_all, args=(barrier, failures, sys.argv[1], 200)) for _ in range(6)]
+for worker in workers:
+    worker.start()
+for worker in workers:
+    worker.join()
+while not failures.empty():
+    print(failures.get())
+"""
+
+
+def test_opening_at_the_moment_of_making_sees_blank_or_gallery(tmp_path):
+    # Read one after the other, the two numbers in the header were of two moments in one call of a hundred.
+    done = subprocess.run([sys.executable, "-c", RACE, tmp_path], capture_output=True, text=True, check=False)
+
+    assert (done.stdout, done.returncode) == ("", 0), done.stderr
