@@ -24,7 +24,7 @@ from facecli.settings import Settings
 
 ONNX_PREFIX: Final = "onnx:"
 
-# Photos detected together. On a CPU more gains nothing and holds more photos in memory; a GPU starves on few.
+# Photos detected together. Decoded photos wait in memory, so few on a CPU; a GPU wants more at once.
 CPU_BATCH_SIZE: Final = 4
 GPU_BATCH_SIZE: Final = 32
 

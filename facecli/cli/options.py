@@ -38,7 +38,7 @@ def _global_options(
         typer.Option(
             "--precision",
             metavar="f32|bf16",
-            help="Arithmetic of OpenVINO; bf16 is twice as fast on processors that have it.",
+            help="Arithmetic of OpenVINO; bf16 is faster on processors that have it.",
             rich_help_panel=GLOBAL,
         ),
     ] = None,

@@ -30,7 +30,7 @@ class DetectionSize:
         Side at which the detector finds faces dependably; see its module for the measurement.
     max_long_side_px : int
         Cap on the long side in the network when `min_face_px` is None. CenterFace finds as many faces of WIDER FACE
-        at 960 as at 1280, in little more than half the time (tests/bench/bench_detect.py).
+        at 960 as at 1280, in three quarters of the time (tests/bench/RESULTS.md).
     hard_long_side_px : int
         Cap when it is given: memory and time grow with the square.
     max_enlargement : float
@@ -56,10 +56,6 @@ class DetectionSize:
         wanted = self.network_face_px / (self.min_face_px or self.DEFAULT_MIN_FACE_PX)
         cap = self.max_long_side_px if self.min_face_px is None else self.hard_long_side_px
         return min(wanted, self.max_enlargement, cap / max(width, height))
-
-    def long_side_for(self, width: int, height: int) -> int:
-        """Long side in network pixels, which is also what decoding must deliver at least."""
-        return math.ceil(self.scale_for(width, height) * max(width, height))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,8 +12,7 @@ from facecli.geometry import non_maximum_suppression
 from facecli.runtime.network import Network
 from facecli.types import Detection, FloatArray, Photo
 
-# Canvases that go through the network together. Larger batches gain nothing on a CPU and cost memory:
-# CenterFace takes about 200 bytes a pixel.
+# Pixels of the canvases that go through the network together, which bounds its memory: three canvases of 960x640.
 MAX_BATCH_PIXELS = 2_000_000
 
 

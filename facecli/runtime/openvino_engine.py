@@ -60,13 +60,11 @@ class OpenVinoEngine:
     ----------
     precision : {"f32", "bf16"}
         Arithmetic of the network. bfloat16 is faster where the processor has it.
-    threads : int
-        0 takes every core.
     cache_dir : Path, optional
         Where compiled networks are kept, so that the next start is quick.
     """
 
-    def __init__(self, *, precision: Precision = "f32", threads: int = 0, cache_dir: Path | None = None) -> None:
+    def __init__(self, *, precision: Precision = "f32", cache_dir: Path | None = None) -> None:
         self._openvino = import_openvino()
         self._core = self._openvino.Core()
         self._settings: dict[str, str | int] = {
@@ -76,8 +74,6 @@ class OpenVinoEngine:
         # A private setting of the CPU plugin, which a later release may refuse: then memory grows, nothing else.
         with contextlib.suppress(RuntimeError):
             self._core.set_property("CPU", {"CPU_RUNTIME_CACHE_CAPACITY": SHAPES_KEPT})
-        if threads:
-            self._settings["INFERENCE_NUM_THREADS"] = threads
         if cache_dir is not None and _make_private(cache_dir):
             self._settings["CACHE_DIR"] = os.fspath(cache_dir)
 

@@ -29,7 +29,6 @@ def noise(height: int, width: int) -> np.ndarray:
 def test_the_scale_follows_the_smallest_face_within_the_caps(size, photo, scale):
     assert size.scale_for(*photo) == pytest.approx(scale)
     assert size.scale_for(*photo[::-1]) == pytest.approx(scale)
-    assert size.long_side_for(*photo) == pytest.approx(max(photo) * scale)
 
 
 def test_the_smallest_face_wanted_changes_the_canvas():

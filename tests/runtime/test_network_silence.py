@@ -28,7 +28,7 @@ from facecli.runtime.manifest import shipped_models
 from facecli.runtime.openvino_engine import OpenVinoEngine
 from facecli.runtime.weights import resolve
 
-engine = OpenVinoEngine(threads=1)
+engine = OpenVinoEngine()
 names = sorted(shipped_models())
 for name in names:
     path, manifest = resolve(name, cache_dir=Path("absent"))
