@@ -7,7 +7,7 @@ import shutil
 import socket
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -345,16 +345,19 @@ def test_offline_still_returns_what_is_there(
 def test_two_pulls_at_once_fetch_once(server: tuple[Behaviour, str], tmp_path: Path) -> None:
     behaviour, url = server
     inside, go_on = threading.Event(), threading.Event()
-    results: list[Pulled] = []
+    results: dict[str, Pulled] = {}  # by name: the second may well return before the first has noted its own
 
     def wait(done: int, total: int | None) -> None:
         inside.set()
         go_on.wait(10)
 
-    first = threading.Thread(target=lambda: results.append(pull(listed(), tmp_path, base_url=url, progress=wait)))
+    def call(name: str, progress: Callable[[int, int | None], None] | None) -> None:
+        results[name] = pull(listed(), tmp_path, base_url=url, progress=progress)
+
+    first = threading.Thread(target=call, args=("first", wait))
     first.start()
     assert inside.wait(10)
-    second = threading.Thread(target=lambda: results.append(pull(listed(), tmp_path, base_url=url)))
+    second = threading.Thread(target=call, args=("second", None))
     second.start()
     second.join(0.2)
     assert second.is_alive()  # it waits for the lock
@@ -362,8 +365,8 @@ def test_two_pulls_at_once_fetch_once(server: tuple[Behaviour, str], tmp_path: P
     first.join(10)
     second.join(10)
 
-    assert [result.downloaded for result in results] == [True, False]
-    assert results[0].path.read_bytes() == CONTENT
+    assert {name: result.downloaded for name, result in results.items()} == {"first": True, "second": False}
+    assert results["first"].path.read_bytes() == CONTENT
     assert len(behaviour.ranges) == 1
 
 
