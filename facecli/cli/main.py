@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import facecli
-from facecli.cli import config, detect, doctor, embed, enroll, gallery, identify, models, people, scan, verify
+from facecli.cli import config, detect, doctor, embed, enroll, evaluate, gallery, identify, models, people, scan, verify
 from facecli.cli.messages import keep_stderr_to_ourselves
 from facecli.cli.options import root_options
 
@@ -44,6 +44,7 @@ app.command("detect")(detect.detect)
 app.command("embed")(embed.embed)
 app.add_typer(people.app, name="people")
 app.add_typer(gallery.app, name="gallery")
+app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(models.app, name="models")
 app.add_typer(config.app, name="config")
 app.command("doctor")(doctor.doctor)
