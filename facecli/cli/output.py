@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any, TextIO
 from facecli.cli.messages import drop_stdout
 from facecli.cli.options import Call
 from facecli.errors import FacecliError
+from facecli.report.files import written_whole
 from facecli.report.formats import check_format, print_rows
 
 
@@ -41,31 +40,12 @@ def results_stream(call: Call) -> Iterator[TextIO]:
             ) from error
         return
     try:
-        with _written_whole(call.output) as stream:
+        with written_whole(call.output) as stream:
             yield stream
     except BrokenPipeError:
         raise
     except OSError as error:
         raise _cannot_write(call.output, error) from error
-
-
-@contextmanager
-def _written_whole(path: Path) -> Iterator[TextIO]:
-    """Open a file that takes its name when it is complete; a link stays one, a pipe or device is written to."""
-    if path.exists() and not path.is_file():
-        with path.open("w", encoding="utf-8") as stream:
-            yield stream
-        return
-    target = path.resolve()
-    unfinished = target.with_name(f".{uuid.uuid4().hex}.tmp")
-    try:
-        with unfinished.open("w", encoding="utf-8") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        unfinished.replace(target)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def _cannot_write(path: Path, error: OSError) -> FacecliError:

@@ -104,6 +104,8 @@ class Plot:
     x_label, y_label : str
         By default those of the kind.
     marks : tuple of Mark
+    is_log : bool
+        Draw y of a histogram or line logarithmically, so that thin tails show.
     """
 
     name: str
@@ -113,6 +115,7 @@ class Plot:
     x_label: str = ""
     y_label: str = ""
     marks: tuple[Mark, ...] = ()
+    is_log: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in PLOT_KINDS:

@@ -1,0 +1,74 @@
+"""What commands that measure have to show: printed, and as a page in a folder."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facecli.cli.messages import say, warn
+from facecli.cli.options import Call
+from facecli.cli.output import results_stream
+from facecli.report.document import Document
+from facecli.report.document_formats import print_document
+
+Report = Annotated[
+    Path | None,
+    typer.Option(
+        "--report",
+        metavar="FOLDER",
+        help="Also write the results with plots and pictures of the worst cases as a page, FOLDER/index.html.",
+    ),
+]
+
+
+def check_report(report: Path | None) -> None:
+    """Make the folder of the page, so that a call that cannot write it fails before it works for minutes.
+
+    Raises
+    ------
+    FacecliError
+        If it cannot be made or written to; code ``cannot_write``.
+    """
+    if report is not None:
+        from facecli.report.page import prepare_folder
+
+        prepare_folder(report)
+
+
+def report_document(call: Call, document: Document, report: Path | None = None) -> None:
+    """Print a document in the format asked for, write its page if one is wanted, and say where that is.
+
+    Parameters
+    ----------
+    call : Call
+    document : Document
+    report : Path, optional
+        Folder of the page; made if it is missing.
+
+    Raises
+    ------
+    FacecliError
+        If the results or the page cannot be written; code ``cannot_write``.
+    """
+    if not (call.quiet or _shows_warnings(call)):
+        for warning in document.warnings:
+            warn(warning)
+    # Printed first: a page that cannot be written must not cost the numbers.
+    with results_stream(call) as stream:
+        print_document(document, call.output_format, stream)
+    if report is None:
+        return
+    from facecli.media.images import load_photo
+    from facecli.report.page import write_page
+
+    page = write_page(document, report, lambda path, min_long_side: load_photo(path, min_long_side=min_long_side))
+    if not call.quiet:
+        say(f"report written to {page}")
+
+
+def _shows_warnings(call: Call) -> bool:
+    """Say whether the terminal shows the text of the document, which holds the warnings."""
+    return call.output is None and call.output_format == "table" and sys.stdout.isatty()

@@ -1,0 +1,47 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, TextIO
+
+PRIVATE_MODE: Final = 0o600
+"""Of files that hold faces: biometric data are for their owner alone."""
+
+_USUAL_MODE: Final = 0o666  # less what the umask takes
+
+
+@contextmanager
+def written_whole(path: Path, mode: int = _USUAL_MODE) -> Iterator[TextIO]:
+    """Open a file that takes its name when it is complete; a link stays one, a pipe or device is written to.
+
+    Parameters
+    ----------
+    path : Path
+    mode : int
+        Permissions of the file, less what the umask takes; a file that is replaced passes on none of its own.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    if path.exists() and not path.is_file():
+        with path.open("w", encoding="utf-8") as stream:
+            yield stream
+        return
+    target = path.resolve()
+    unfinished = target.with_name(f".{uuid.uuid4().hex}.tmp")
+    try:
+        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with open(descriptor, "w", encoding="utf-8") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        unfinished.replace(target)
+    finally:
+        unfinished.unlink(missing_ok=True)
