@@ -12,7 +12,7 @@ ISO/IEC 19795-1:2021.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -28,6 +28,10 @@ NO_CANDIDATE: Final = -math.inf
 
 NO_THRESHOLD: Final = -math.inf
 """Of an investigational search, whose candidates a person looks through whatever their scores."""
+
+# With fewer errors than this, or fewer successes, resampling cannot show how many more there might be, and Wilson's
+# interval joins it. Ten is the textbook limit of the normal approximation to a count.
+FEW: Final = 10
 
 # Products such as 0.03 x 100 must not fall below the whole number they are.
 _ROUNDING: Final = 1e-9
@@ -209,16 +213,11 @@ def point_at_fpir(searches: Searches, rate: float) -> OperatingPoint | None:
         return _weighted_rate(~reached(hits, threshold_of(weights)), weights[searches.mated_people])
 
     fixed = point_at_threshold(searches, threshold)
-    # Where all searches end alike there is nothing to resample; `rate_interval` knows what to say then.
-    varied = 0 < fixed.fnir.count < fixed.fnir.trials
-    return OperatingPoint(
-        threshold=threshold,
+    resampled = bootstrap_interval(fnir_of, searches.people)
+    return replace(
+        fixed,
         threshold_interval=bootstrap_interval(threshold_of, searches.people),
-        fpir=fixed.fpir,
-        fpir_interval=fixed.fpir_interval,
-        fnir=fixed.fnir,
-        fnir_interval=bootstrap_interval(fnir_of, searches.people) if varied else fixed.fnir_interval,
-        misnamed=fixed.misnamed,
+        fnir_interval=_joined(resampled, fixed.fnir, np.unique(searches.mated_people).size),
     )
 
 
@@ -235,15 +234,22 @@ def rate_interval(errors: NDArray[np.bool_], people_of: NDArray[np.intp], people
     Returns
     -------
     Interval or None
-        None without searches. Where all searches ended alike there is nothing to resample: Wilson's interval, with
-        each person as one trial, as the searches of a person are not independent.
+        None without searches. With few errors, or few successes, it covers Wilson's interval too, in which a person is
+        one trial, as the searches of a person are not independent.
     """
-    if not errors.size:
-        return None
-    if errors.all() or not errors.any():
-        trials = np.unique(people_of).size
-        return wilson_interval(trials if errors.all() else 0, trials)
-    return bootstrap_interval(lambda weights: _weighted_rate(errors, weights[people_of]), people)
+    count = Proportion(int(errors.sum()), errors.size)
+    resampled = bootstrap_interval(lambda weights: _weighted_rate(errors, weights[people_of]), people)
+    return _joined(resampled, count, np.unique(people_of).size)
+
+
+def _joined(resampled: Interval | None, errors: Proportion, people: int) -> Interval | None:
+    """Join the bootstrap's interval with Wilson's where few errors, or few successes, were seen."""
+    if errors.rate is None or (resampled is not None and min(errors.count, errors.trials - errors.count) >= FEW):
+        return resampled
+    wilson = wilson_interval(errors.rate * people, people)
+    if resampled is None:
+        return wilson
+    return Interval(min(wilson.low, resampled.low), max(wilson.high, resampled.high))
 
 
 def _weighted_rate(errors: NDArray[np.bool_], weights: Weights) -> float:

@@ -1,0 +1,73 @@
+"""``facecli evaluate identify``."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Annotated
+
+import typer
+
+from facecli.cli.documents import Report
+from facecli.cli.options import Call, command
+from facecli.errors import UsageError
+
+
+@command("threshold", "mirror")
+def identify(
+    call: Call,
+    probes: Annotated[
+        str,
+        typer.Option(
+            "--probes",
+            metavar="FOLDER",
+            help="Photos to search for, in a folder for each person. Those not in the gallery are its strangers.",
+            show_default=False,
+        ),
+    ],
+    on_multi: Annotated[
+        str,
+        typer.Option(
+            "--on-multi",
+            metavar="largest|error",
+            help="Photos of several faces of a like size: take the largest, or count as a failure.",
+        ),
+    ] = "largest",
+    report: Report = None,
+) -> int:
+    """Measure how often people of a gallery are missed (FNIR) and strangers are named (FPIR).
+
+    --gallery is a gallery file, or a folder that holds a folder of photos for each person: these are enrolled for this
+    call alone. Folders of --probes are called as the people in the gallery are. Photos in which no face is found count
+    in every rate.
+    """
+    from facecli.app import App
+    from facecli.cli.documents import check_report, report_document
+    from facecli.cli.photos import progress_bar
+    from facecli.gallery.store import Gallery
+    from facecli.services.evaluated_gallery import enrol_people, enrolled_gallery
+    from facecli.services.identification_document import identification_document
+    from facecli.services.identification_evaluation import search_probes
+    from facecli.services.people_folder import read_people
+
+    if on_multi not in ("largest", "error"):
+        raise UsageError(f"--on-multi cannot be '{on_multi}'", hint="Choose one of largest, error.")
+    largest = on_multi == "largest"
+    check_report(report)
+    app, path = App(call.settings), call.settings.gallery_path
+    asked = read_people(probes)
+    people = read_people(str(path)) if path.is_dir() else None
+    with ExitStack() as stack:
+        gallery = stack.enter_context(app.open_gallery() if people is None else Gallery.open(":memory:"))
+        analyser = app.analyser()
+        photos = len(asked.photos) + (0 if people is None else len(people.photos))
+        done = stack.enter_context(progress_bar(call, photos)).advance
+        if people is None:
+            searched = enrolled_gallery(gallery)
+        else:
+            searched = enrol_people(people, analyser, gallery, take_largest=largest, photo_done=done)
+        probing = search_probes(asked, analyser, app.search(gallery), searched, take_largest=largest, photo_done=done)
+        given = call.settings.threshold
+        threshold = app.embedder_manifest.threshold if given is None else given
+        document = identification_document(probing, searched, gallery, threshold=threshold, model=analyser.model)
+    report_document(call, document, report)
+    return 0

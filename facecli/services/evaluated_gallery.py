@@ -1,0 +1,109 @@
+"""The gallery of an evaluation: people enrolled for it, or a gallery that was enrolled before."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from facecli.errors import FacecliError, InputError
+from facecli.gallery.store import Gallery
+from facecli.media.files import read_file
+from facecli.services.analysis import Analyser
+from facecli.services.enrolment import Enrolment, enrol
+from facecli.services.people_folder import PeopleFolder
+from facecli.types import Template
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluatedGallery:
+    """What is searched.
+
+    Attributes
+    ----------
+    path : str
+    owners : mapping of str to str
+        Whose photo each SHA-256 is; those that could not be enrolled included.
+    names : frozenset of str
+        Everybody whose probes are mated, enrolled or not.
+    enrolments : tuple of Enrolment
+        What became of each photo; empty for a gallery that was enrolled before.
+    warnings : tuple of str
+    """
+
+    path: str
+    owners: Mapping[str, str]
+    names: frozenset[str]
+    enrolments: tuple[Enrolment, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def enrol_people(
+    people: PeopleFolder,
+    analyser: Analyser,
+    gallery: Gallery,
+    *,
+    take_largest: bool = False,
+    photo_done: Callable[[], None] = lambda: None,
+) -> EvaluatedGallery:
+    """Enrol a folder of people into a gallery that is to be searched.
+
+    Parameters
+    ----------
+    take_largest : bool
+        Of several faces of a like size take the largest; otherwise the photo fails.
+    photo_done : callable
+        Called after each photo.
+
+    Raises
+    ------
+    InputError
+        If nobody could be enrolled; the message says why for the first photo.
+    """
+    enrolments: list[Enrolment] = []
+    for each in enrol(people.photos, analyser, gallery, on_multi="largest" if take_largest else "error"):
+        enrolments.append(each)
+        photo_done()
+    owners = {template.content_hash: name for name, template in _templates(gallery)}
+    if not owners:
+        first = next((each.error for each in enrolments if each.error), None)
+        raise InputError(
+            f"nobody of {people.path} could be enrolled" + (f": {first.message}" if first else ""),
+            hint=first.hint if first else "Put photos into the folders of the people.",
+            code="nobody_enrolled",
+        )
+    for each in enrolments:
+        if each.error is not None and (digest := _hash_of(each.path)):
+            owners.setdefault(digest, each.name)
+    return EvaluatedGallery(people.path, owners, frozenset(people.names), tuple(enrolments), people.warnings)
+
+
+def enrolled_gallery(gallery: Gallery) -> EvaluatedGallery:
+    """Take a gallery that was enrolled before as what is to be searched.
+
+    Raises
+    ------
+    InputError
+        If nobody is enrolled in it.
+    """
+    names = frozenset(person.name for person in gallery.people())
+    if not names:
+        raise InputError(f"nobody is enrolled in {gallery.path}", hint="Enrol people first: facecli enroll")
+    return EvaluatedGallery(
+        gallery.path, {template.content_hash: name for name, template in _templates(gallery)}, names
+    )
+
+
+def _templates(gallery: Gallery) -> Iterator[tuple[str, Template]]:
+    """Give the templates of a gallery with the names of their people."""
+    names = {person.person_id: person.name for person in gallery.people()}
+    for template in gallery.templates():
+        yield names[template.person_id], template
+
+
+def _hash_of(path: str) -> str:
+    """Return the SHA-256 of a file, or nothing where it cannot be read."""
+    try:
+        return hashlib.sha256(read_file(path)).hexdigest()
+    except FacecliError:
+        return ""
