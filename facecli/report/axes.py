@@ -59,15 +59,15 @@ def set_probit_axis(axis: Axis, bounds: tuple[float, float]) -> None:
 
 
 def least_positive(values: Iterable[float]) -> float:
-    """Return the power of ten at or below the smallest positive value, for the near end of a logarithmic axis."""
+    """Return the power of ten at or below the smallest positive rate, for the near end of a logarithmic axis."""
     smallest = min((value for value in values if value > 0), default=1.0)
-    return float(10.0 ** math.floor(math.log10(smallest) + 1e-9))
+    return float(10.0 ** math.floor(math.log10(min(smallest, 0.1)) + 1e-9))
 
 
 def set_log_percent_axis(axis: Axis, least: float) -> None:
-    """Label a logarithmic axis of rates at the powers of ten, at most eight of them."""
+    """Label a logarithmic axis of rates at the powers of ten, at most six of them."""
     powers = range(round(math.log10(least)), 1)
-    ticks = [10.0**power for power in powers if not power % math.ceil(len(powers) / 8)]
+    ticks = [10.0**power for power in powers if not power % math.ceil(len(powers) / 6)]
     axis.set_ticks(ticks, [percent(tick) for tick in ticks])
     axis.set_ticks([], minor=True)
 

@@ -52,13 +52,13 @@ def drawable(text: str) -> str:
     return visible(text).replace("$", r"\$")
 
 
-def draw_curves(axes: Axes, plot: Plot, across: Scale, up: Scale, **look: Any) -> None:
-    """Draw every series with its band, and the marks; the limits of the axes are set already."""
-    spans = np.array([np.ptp(axes.transLimits.inverted().transform([(0, 0), (1, 1)]), axis=0)]).reshape(2)
+def draw_curves(axes: Axes, plot: Plot, across: Scale, up: Scale, *, label_below: bool = False, **look: Any) -> None:
+    """Draw every series with its band, and the marks; the scales of the axes are set already."""
     for index, each in enumerate(plot.series):
         x, y = across(each.x), up(each.y)
         known = np.isfinite(x) & np.isfinite(y)
-        kept = np.flatnonzero(known)[_thinned(x[known], y[known], spans)]
+        seen = axes.transScale.transform(np.column_stack([x, y])[known])
+        kept = np.flatnonzero(known)[_thinned(seen)]
         style = _style(index)
         if each.low:
             axes.fill_between(
@@ -70,7 +70,7 @@ def draw_curves(axes: Axes, plot: Plot, across: Scale, up: Scale, **look: Any) -
                 linewidth=0,
             )
         axes.plot(x[kept], y[kept], label=drawable(each.label), **(style | look))
-    draw_marks(axes, plot.marks, across, up)
+    draw_marks(axes, plot.marks, across, up, label_below=label_below)
 
 
 def draw_shares(axes: Axes, series: Sequence[Series]) -> None:
@@ -79,18 +79,19 @@ def draw_shares(axes: Axes, series: Sequence[Series]) -> None:
         counts = np.asarray(each.y, np.float64)
         shares, colour = counts / max(float(counts.sum()), 1.0), _style(index)["color"]
         axes.stairs(shares, each.x, fill=True, color=colour, alpha=_FILL_OPACITY)
-        axes.stairs(shares, each.x, label=drawable(each.label), linewidth=1.5, **_style(index))
+        axes.stairs(shares, each.x, label=drawable(each.label), linewidth=1.5, color=colour)
 
 
-def draw_marks(axes: Axes, marks: Sequence[Mark], across: Scale, up: Scale) -> None:
-    """Draw operating points with their labels."""
+def draw_marks(axes: Axes, marks: Sequence[Mark], across: Scale, up: Scale, *, label_below: bool = False) -> None:
+    """Draw operating points with their labels, those of vertical lines at the top or, where curves are there, below."""
     box = {"facecolor": CARD, "alpha": 0.85, "edgecolor": "none", "boxstyle": "square,pad=0.15"}
     line: dict[str, Any] = {"color": INK, "linewidth": 1, "linestyle": (0, (3, 2))}
     lines = 0
     for mark in marks:
         if mark.x is None or mark.y is None:
             lines += 1
-            high = 1 - _LINE_STEP * lines
+            height = _LINE_STEP * lines
+            high = height - _LINE_STEP / 2 if label_below else 1 - height
         if mark.x is not None and mark.y is not None:
             place = (across([mark.x])[0], up([mark.y])[0])
             axes.plot(*place, "o", color=CARD, markeredgecolor=INK, markersize=_MARK_SIZE - 2, markeredgewidth=1.5)
@@ -122,11 +123,17 @@ def _style(index: int) -> dict[str, Any]:
     return {"color": PALETTE[index % len(PALETTE)], "linestyle": DASHES[(index + rounds) % len(DASHES)]}
 
 
-def _thinned(x: Places, y: Places, spans: Places) -> NDArray[np.intp]:
-    """Return which points of a curve to draw: evenly along its length as seen, its ends among them."""
-    if len(x) <= MOST_POINTS:
-        return np.arange(len(x))
-    steps = np.hypot(np.diff(x) / spans[0], np.diff(y) / spans[1])
-    passed = np.concatenate([[0.0], np.cumsum(steps)])
+def _thinned(points: Places) -> NDArray[np.intp]:
+    """Return which points of a curve to draw: evenly along its length as seen, its ends among them.
+
+    Parameters
+    ----------
+    points : ndarray of shape (N, 2)
+        On linear axes.
+    """
+    if len(points) <= MOST_POINTS:
+        return np.arange(len(points))
+    steps = np.diff(points, axis=0) / np.maximum(np.ptp(points, axis=0), 1e-12)
+    passed = np.concatenate([[0.0], np.cumsum(np.hypot(*steps.T))])
     places = np.floor(passed / max(passed[-1], 1e-12) * (MOST_POINTS - 1))
-    return np.unique(np.append(np.unique(places, return_index=True)[1], len(x) - 1))
+    return np.unique(np.append(np.unique(places, return_index=True)[1], len(points) - 1))

@@ -12,7 +12,6 @@ from facecli.report.visible import visible
 NOTHING: Final = "-"
 SIGNIFICANT: Final = 3  # rates of a few thousand trials are known no better
 MAX_DECIMALS: Final = 6  # below 0.000001 the exponent reads better than the zeros
-GROUPED_FROM: Final = 10_000  # a year or a seed of four digits stays as it is
 
 
 def is_known(cell: Cell) -> bool:
@@ -65,10 +64,10 @@ def _cell_text(cell: Cell, decimals: int) -> str:
         case bool():
             return "yes" if cell else "no"
         case int():
-            return f"{cell:,}" if abs(cell) >= GROUPED_FROM else str(cell)
+            return f"{cell:,}"
         case float() if cell and abs(cell) < 10.0**-MAX_DECIMALS:
             return f"{cell:.1e}"
         case float():
-            return f"{cell:,.{decimals}f}" if abs(cell) >= GROUPED_FROM else f"{cell:.{decimals}f}"
+            return f"{cell:,.{decimals}f}"
         case _:
             return visible(str(cell))

@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
 
-SIZE_IN: Final = (4.8, 3.7)  # small, so that the letters can be read where a page is as narrow as a telephone
+SIZE_IN: Final = (4.4, 3.5)  # small, so that the letters can be read where a page is as narrow as a telephone
+RANKS: Final = (1, 5, 10, 15, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)  # those with a label
+HEADROOM: Final = 0.02  # above 100 %, so that a line along it is seen in its full width
 FEW_RANKS: Final = 20  # up to here every rank gets a dot
 
 LABELS: Final[dict[PlotKind, tuple[str, str]]] = {
@@ -50,7 +52,7 @@ LABELS: Final[dict[PlotKind, tuple[str, str]]] = {
 HOW_TO_READ: Final[dict[PlotKind, str]] = {
     "det": "Each point is one threshold: how many strangers pass (across) and how many of the right people are"
     " turned away (up). Nearer to the lower left is better. The axes are stretched so that scores with normal"
-    " distributions give a straight line.",
+    " distributions give a straight line; a rate of 0 lies on the border.",
     "roc": "Each point is one threshold: how many strangers pass (across, logarithmic) and how many of the right"
     " people do (up). Nearer to the upper left is better.",
     "cmc": "How often the right person is among the first so many of the list. Higher is better; the left end is how"
@@ -65,7 +67,7 @@ HOW_TO_READ: Final[dict[PlotKind, str]] = {
 _SETTINGS: Final[dict[str, Any]] = {
     "svg.fonttype": "none",
     "font.family": "DejaVu Sans",  # comes with Matplotlib, so that the layout is the same everywhere
-    "font.size": 9,
+    "font.size": 9.5,
     "text.color": INK,
     "axes.edgecolor": MUTED,
     "axes.labelcolor": INK,
@@ -82,13 +84,13 @@ _SETTINGS: Final[dict[str, Any]] = {
     "lines.solid_joinstyle": "round",
     "xtick.color": MUTED,
     "ytick.color": MUTED,
-    "xtick.labelsize": 8,
-    "ytick.labelsize": 8,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
     "xtick.major.size": 3,
     "ytick.major.size": 3,
     "legend.frameon": False,
     "legend.handlelength": 1.9,
-    "legend.fontsize": 8.5,
+    "legend.fontsize": 9,
 }
 
 
@@ -159,36 +161,39 @@ def _draw_det(axes: Axes, plot: Plot) -> None:
 def _draw_roc(axes: Axes, plot: Plot) -> None:
     least = scales.least_positive(_values(plot, "x"))
     shown = [y for each in plot.series for x, y in zip(each.x, each.y, strict=True) if x >= least]
-    lowest = math.floor(10 * min(shown, default=0.0)) / 10
+    lowest = _floor(shown)
 
     def across(values: Iterable[float]) -> Places:
         return np.maximum(np.fromiter(values, np.float64), least)
 
     axes.set_xscale("log")
     axes.set_xlim(least, 1)
-    axes.set_ylim(lowest, 1)
+    axes.set_ylim(lowest, 1 + HEADROOM * (1 - lowest))
     scales.set_log_percent_axis(axes.xaxis, least)
     _set_percent_axis(axes.yaxis)
-    draw_curves(axes, plot, across, as_they_are)
+    draw_curves(axes, plot, across, as_they_are, label_below=True)
 
 
 def _draw_cmc(axes: Axes, plot: Plot) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    lowest = math.floor(20 * min(_values(plot, "y"), default=0.0)) / 20
+    lowest = _floor(_values(plot, "y"))
     last = max(_values(plot, "x"), default=1.0)
-    axes.set_xlim(1 - 0.02 * (last - 1 or 1), last + 0.02 * (last - 1 or 1))
-    axes.set_ylim(max(0.0, lowest), 1.0 + 0.02 * (1 - lowest))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.set_xlim(1 - 0.03 * last, 1.03 * last)
+    axes.set_ylim(lowest, 1 + HEADROOM * (1 - lowest))
+    if last > FEW_RANKS:
+        axes.set_xscale("log")
+        axes.set_xlim(1, last)
+    axes.set_xticks([rank for rank in RANKS if rank <= last], minor=False)
+    axes.set_xticks([], minor=True)
+    _set_number_axis(axes.xaxis)
     _set_percent_axis(axes.yaxis)
     few = last <= FEW_RANKS
     draw_curves(axes, plot, as_they_are, as_they_are, marker="o" if few else "", markersize=4)
 
 
 def _draw_pr(axes: Axes, plot: Plot) -> None:
-    lowest = math.floor(10 * min(_values(plot, "y"), default=0.0)) / 10
+    lowest = _floor(_values(plot, "y"))
     axes.set_xlim(0, 1)
-    axes.set_ylim(min(lowest, 0.9), 1.0 + 0.02 * (1 - min(lowest, 0.9)))
+    axes.set_ylim(lowest, 1 + HEADROOM * (1 - lowest))
     _set_percent_axis(axes.xaxis)
     _set_percent_axis(axes.yaxis)
     draw_curves(axes, plot, as_they_are, as_they_are)
@@ -197,8 +202,11 @@ def _draw_pr(axes: Axes, plot: Plot) -> None:
 def _draw_line(axes: Axes, plot: Plot) -> None:
     if plot.is_log:
         axes.set_yscale("log")
-    draw_curves(axes, plot, as_they_are, as_they_are)
+    else:
+        _set_number_axis(axes.yaxis)
+    _set_number_axis(axes.xaxis)
     axes.margins(0.02)
+    draw_curves(axes, plot, as_they_are, as_they_are)
 
 
 def _draw_histogram(axes: Axes, plot: Plot) -> None:
@@ -207,14 +215,23 @@ def _draw_histogram(axes: Axes, plot: Plot) -> None:
     draw_shares(axes, plot.series)
     _set_percent_axis(axes.yaxis)
     axes.margins(x=0.01)
-    if not plot.is_log:
-        axes.set_ylim(bottom=0)
+    _set_number_axis(axes.xaxis)
+    axes.set_ylim(None if plot.is_log else 0, axes.get_ylim()[1] * (3 if plot.is_log else 1.06))  # room for marks
     draw_marks(axes, plot.marks, as_they_are, as_they_are)
 
 
 def _values(plot: Plot, name: Literal["x", "y"]) -> list[float]:
     """Return what all curves hold, for the limits of an axis."""
     return [value for each in plot.series for value in getattr(each, name) if math.isfinite(value)]
+
+
+def _floor(rates: Iterable[float]) -> float:
+    """Return where an axis of high rates begins, a tenth at or below all of them and below 1."""
+    return math.floor(10 * min([*rates, 0.9])) / 10
+
+
+def _set_number_axis(axis: Axis) -> None:
+    axis.set_major_formatter(lambda value, _: f"{value:,.6g}".replace("-", "\N{MINUS SIGN}"))
 
 
 def _set_percent_axis(axis: Axis) -> None:
