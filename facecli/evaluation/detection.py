@@ -145,7 +145,7 @@ class PrecisionRecall:
     Attributes
     ----------
     thresholds, precision, recall, false_positives : ndarray of shape (P,), float64
-        `false_positives` counts.
+        `false_positives` counts; `recall` is NaN without faces.
     average_precision : float or None
         Area under the precision that can be had at a recall or above, as VOC (since 2010) and WIDER FACE compute it;
         recall that the detections do not reach adds nothing. None without faces.
@@ -180,7 +180,7 @@ def _curve(scores: Rates, right: Flags, faces: int) -> PrecisionRecall:
     last_of_score = np.append(scores[1:] != scores[:-1], True)[: scores.size]
     true, detections = right.cumsum()[last_of_score], np.flatnonzero(last_of_score) + 1
     precision = true / detections
-    reached = true / faces if faces else np.zeros(true.size)
+    reached = true / faces if faces else np.full(true.size, np.nan)
     attainable = np.maximum.accumulate(precision[::-1])[::-1]
     area = float((np.diff(reached, prepend=0.0) * attainable).sum())
     return PrecisionRecall(scores[last_of_score], precision, reached, detections - true, area if faces else None)

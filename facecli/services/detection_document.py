@@ -13,6 +13,7 @@ from facecli.evaluation.detection import (
     Flags,
     PhotoMatches,
     PrecisionRecall,
+    Rates,
     false_positive_count,
     precision_recall,
     recall,
@@ -112,8 +113,8 @@ def _precision(found: DetectionEvaluation, matches: list[PhotoMatches], curves: 
         (
             name,
             curve.average_precision,
-            float(curve.precision[-1]) if curve.precision.size else None,
-            float(curve.recall[-1]) if curve.recall.size else None,
+            _last(curve.precision),
+            _last(curve.recall),
             false,
             false / photos,
         )
@@ -127,6 +128,10 @@ def _precision(found: DetectionEvaluation, matches: list[PhotoMatches], curves: 
         "A false positive overlaps no labelled face, or one that a surer detection found. Faces below the size are "
         "left out, found or not. A lower --detection-threshold lets the average see more of the curve.",
     )
+
+
+def _last(rates: Rates) -> float | None:
+    return float(rates[-1]) if rates.size and np.isfinite(rates[-1]) else None
 
 
 def _worst_photos(found: DetectionEvaluation) -> Iterator[Table]:

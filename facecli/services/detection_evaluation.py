@@ -86,9 +86,9 @@ def evaluate_detection(
     paths = [root / file for file in labels.photos]
     missing = [path for path in paths if not path.is_file()]
     if missing:
-        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        more = f" and {len(missing) - 1} more, which are" if len(missing) > 1 else ", which is"
         raise InputError(
-            f"{printable_name(labels.path)} names {printable_name(str(missing[0]))}{more}, which is not there",
+            f"{printable_name(labels.path)} names {printable_name(str(missing[0]))}{more} not there",
             hint="Name the folder of the photos with --root.",
             code="not_found",
         )

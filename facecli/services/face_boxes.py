@@ -86,7 +86,8 @@ def read_face_boxes(path: Path) -> FaceBoxes:
     if not boxes:
         raise InputError(f"{name} names no photos", hint=_FORMS, code="no_photos")
     flat = sum(not _has_area(box) and not box.invalid for own in boxes.values() for box in own)
-    warnings = (f"{flat} boxes in {name} have no width or no height, and count as invalid",) if flat else ()
+    what = "1 box in {} has" if flat == 1 else f"{flat} boxes in {{}} have"
+    warnings = (f"{what.format(name)} no width or no height: counted as invalid",) if flat else ()
     return FaceBoxes(str(path), {file: _true_faces(own) for file, own in boxes.items()}, warnings)
 
 
@@ -158,7 +159,7 @@ def _read_csv(text: str) -> Iterator[tuple[str, list[_Box]]]:
             if any(value.strip() for value in values):  # none of them: a photo without faces
                 own.append(_box(values, _answer(row.get("invalid", ""), place), place))
     except csv.Error as error:
-        raise _BadPlaceError(f"line {rows.line_num} is no CSV: {error}") from error
+        raise _BadPlaceError(f"after line {rows.line_num} it is no CSV: {error}") from error
     yield from boxes.items()
 
 

@@ -61,6 +61,7 @@ def identification_document(
     """
     searches = probing.searches()
     points = {rate: point_at_fpir(searches, rate) for rate in FPIRS}
+    people = sum(person.template_count > 0 for person in gallery.people())
     in_use = None if threshold is None else point_at_threshold(searches, threshold)
     unthresholded = point_at_threshold(searches, NO_THRESHOLD)
     named = {f"FPIR {rate:g}": points[rate] for rate in FPIRS}
@@ -73,10 +74,10 @@ def identification_document(
         tables=(
             _rates(named, unthresholded, reasons),
             _counts(named),
-            _ranks(searches),
+            _ranks(searches, people),
             *_failures(probing, evaluated),
         ),
-        plots=tuple(_plots(searches, in_use)),
+        plots=tuple(_plots(searches, people, in_use)),
         pictures=tuple(worst_errors(probing.probes, gallery, NO_THRESHOLD if threshold is None else threshold)),
         warnings=(*evaluated.warnings, *probing.warnings, *_unmeasured(searches, threshold)),
     )
@@ -178,10 +179,10 @@ def _counts(named: Mapping[str, OperatingPoint | None]) -> Table:
     )
 
 
-def _ranks(searches: Searches) -> Table:
+def _ranks(searches: Searches, people: int) -> Table:
     rates = cmc(searches, CMC_RANKS)
     known = [float(rate) if math.isfinite(rate) else None for rate in rates]
-    rows = [(rank, known[rank - 1]) for rank in TABLE_RANKS]
+    rows = [(rank, known[rank - 1]) for rank in TABLE_RANKS if rank <= people]
     return Table(
         "Ranks",
         "mated searches with the right person within the first R candidates, without a threshold",
@@ -215,7 +216,7 @@ def _unmeasured(searches: Searches, threshold: float | None) -> Iterable[str]:
         yield "no probe shows anybody of the gallery, so FNIR cannot be measured"
 
 
-def _plots(searches: Searches, in_use: OperatingPoint | None) -> Iterable[Plot]:
+def _plots(searches: Searches, people: int, in_use: OperatingPoint | None) -> Iterable[Plot]:
     curve = det_curve(searches)
     if (curve.fpir > 0).any():
         shown = np.flatnonzero(curve.fpir > 0)  # the axis is logarithmic
@@ -224,8 +225,8 @@ def _plots(searches: Searches, in_use: OperatingPoint | None) -> Iterable[Plot]:
         caption = "people missed against strangers named; lower and further left is better"
         yield Plot("DET", caption, "det", (series,), "FPIR", "FNIR", _det_mark(in_use))
     if searches.mated_scores.size:
-        rates = cmc(searches, CMC_RANKS)
-        ranks = tuple(float(rank) for rank in range(1, CMC_RANKS + 1))
+        rates = cmc(searches, min(CMC_RANKS, people))
+        ranks = tuple(float(rank) for rank in range(1, rates.size + 1))
         caption = "mated searches with the right person within the first candidates"
         yield Plot("CMC", caption, "cmc", (Series("hit rate", ranks, tuple(rates.tolist())),))
     if histograms := _histograms(searches):
