@@ -12,8 +12,8 @@ import numpy as np
 from facecli.evaluation.bootstrap import REPLICATES
 from facecli.evaluation.verification import Rate, Trials, rates_at
 
-# A column of this many different values names groups; with fewer there is nothing to compare, with more it is
-# a number or an identifier.
+# A column of this many different values names groups; with fewer there is nothing to compare. With more, or hardly a
+# value twice, it is a number or an identifier.
 MIN_GROUPS: Final = 2
 MAX_GROUPS: Final = 50
 
@@ -52,8 +52,8 @@ class GroupRates:
 
 
 def names_groups(values: Sequence[str]) -> bool:
-    """Say whether a column holds groups: 2 to 50 different values."""
-    return MIN_GROUPS <= len(set(values)) <= MAX_GROUPS
+    """Say whether a column holds groups: 2 to 50 different values, each twice on average."""
+    return MIN_GROUPS <= len(set(values)) <= min(MAX_GROUPS, len(values) / 2)
 
 
 def group_rates(

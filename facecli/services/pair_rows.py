@@ -20,7 +20,8 @@ CSV_HINT: Final = "Its first line is mated,file_a,file_b (more columns name grou
 LFW_HINT: Final = "A list of LFW starts with '10 300' (folds, pairs of each kind) or '500', and goes on as that says."
 
 _ANSWERS: Final = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
-_LFW_HEADER: Final = re.compile(r"\s*\d+(\s+\d+)?\s*")
+_LFW_HEADER: Final = re.compile(r"\s*[0-9]{1,9}(\s+[0-9]{1,9})?\s*")
+_LFW_NUMBER: Final = re.compile(r"[0-9]{1,9}")
 _LFW_ENDINGS: Final = (".jpg", ".jpeg", ".png")
 
 
@@ -144,7 +145,7 @@ def _lfw_rows(name: str, lines: list[str], root: Path) -> tuple[list[PairRow], t
             raise wrong(name, line, f"{len(fields)} values where {form} is due", LFW_HINT)
         first, number, second, other = fields if wanted == 4 else (fields[0], fields[1], fields[0], fields[2])
         for text_number in (number, other):
-            if not (text_number.isascii() and text_number.isdigit()):
+            if not _LFW_NUMBER.fullmatch(text_number):
                 raise wrong(name, line, f"'{text_number}' is no number of a photo", LFW_HINT)
         if wanted == 4 and first == second:
             raise wrong(name, line, f"a non-mated pair is of {first} twice", LFW_HINT)

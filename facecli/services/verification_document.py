@@ -199,7 +199,7 @@ def _warnings(found: VerificationEvaluation) -> tuple[str, ...]:
             "the folds share people, as non-mated pairs tie them together: accuracy over folds is a little optimistic"
         )
     warnings += [
-        f"the column '{name}' does not name groups (2 to 50 different values) and was left out"
+        f"the column '{name}' does not name groups of pairs (2 to 50 of them) and was left out"
         for name in found.left_out
     ]
     groups = {(column.name, group.value): bool(group.doubts) for column in found.groups for group in column.groups}

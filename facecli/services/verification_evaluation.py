@@ -198,6 +198,8 @@ def _enrolled(analysis: Analysis, choice: FaceChoice) -> EnrolledPhoto:
     path, error = analysis.source.path, analysis.error
     if error is not None and error.code in _MACHINE_PROBLEMS:
         raise InputError(error.message, hint=error.hint, code=error.code)
+    if any(face.embedding is None for face in analysis.faces):
+        raise ValueError("evaluating verification needs an analyser with an embedder")
     if error is not None or analysis.photo is None:
         code, message = (error.code, error.message) if error is not None else ("unreadable_image", "not decoded")
         return EnrolledPhoto(path, None, code, message)

@@ -8,10 +8,11 @@ from facecli.evaluation.verification import Trials, rates_at
 
 
 def test_which_columns_name_groups() -> None:
-    assert names_groups(["a", "b", "a"])
-    assert names_groups([str(number) for number in range(50)])
-    assert not names_groups(["a", "a"])
-    assert not names_groups([str(number) for number in range(51)])
+    assert names_groups(["a", "b", "a", "a"])
+    assert names_groups([str(number) for number in range(50)] * 2)
+    assert not names_groups(["a", "a", "a", "a"])
+    assert not names_groups([str(number) for number in range(51)] * 2)
+    assert not names_groups(["a", "b", "a"])
 
 
 def test_each_group_by_hand() -> None:

