@@ -11,8 +11,8 @@ from typing import Any, TextIO
 from facecli.cli.messages import drop_stdout
 from facecli.cli.options import Call
 from facecli.errors import FacecliError
-from facecli.report.files import written_whole
 from facecli.report.formats import check_format, print_rows
+from facecli.report.writing import written_whole
 
 
 @contextmanager

@@ -106,7 +106,7 @@ def draw_marks(axes: Axes, marks: Sequence[Mark], across: Scale, up: Scale, *, l
             transform = axes.get_yaxis_transform()
         # To the left of what stands far to the right, so that it stays inside.
         is_far_right = (transform + axes.transAxes.inverted()).transform(place)[0] > 0.6
-        axes.annotate(
+        label = axes.annotate(
             drawable(mark.label),
             place,
             xycoords=transform,
@@ -115,7 +115,9 @@ def draw_marks(axes: Axes, marks: Sequence[Mark], across: Scale, up: Scale, *, l
             ha="right" if is_far_right else "left",
             fontsize=8,
             bbox=box,
+            annotation_clip=True,
         )
+        label.set_in_layout(False)  # one that lies outside would push the axes away
 
 
 def _style(index: int) -> dict[str, Any]:

@@ -33,7 +33,9 @@ SCHEMA: Final = 1
 """Version of the JSON object; it grows only when a key changes its meaning or goes."""
 
 CSV_COLUMNS: Final = ("part", "name", "series", "row", "column", "value")
+LEAST_TEXT_WIDTH: Final = 12  # of a column of text, which is folded
 _INDENT: Final = "  "
+_GAP: Final = 3  # what rich puts between two columns
 
 
 def print_document(document: Document, format_name: str, stream: TextIO, *, width: int | None = None) -> None:
@@ -179,21 +181,25 @@ def _heading(console: Console, name: str, caption: str) -> None:
 
 def _print_table(table: Table, stream: TextIO, width: int) -> None:
     from rich import box
-    from rich.measure import Measurement
+    from rich.cells import cell_len
     from rich.table import Table as Grid
     from rich.text import Text
 
     grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
     columns = [[row[index] for row in table.rows] for index in range(len(table.columns))]
-    for name, cells in zip(table.columns, columns, strict=True):
+    texts = [column_texts(cells) for cells in columns]
+    least = []
+    for name, cells, shown in zip(table.columns, columns, texts, strict=True):
+        widest = max(map(cell_len, (visible(name), *shown)))
         numeric = is_numeric(cells)
+        least.append(widest if numeric else min(widest, LEAST_TEXT_WIDTH))
         justify: Literal["left", "right"] = "right" if numeric else "left"
-        grid.add_column(Text(visible(name)), justify=justify, no_wrap=numeric, overflow="fold")
-    for row in zip(*map(column_texts, columns), strict=True):
+        grid.add_column(Text(visible(name)), justify=justify, no_wrap=numeric, min_width=least[-1], overflow="fold")
+    for row in zip(*texts, strict=True):
         grid.add_row(*map(Text, row))
     # A terminal narrower than the numbers wraps the rows itself: better than numbers cut or folded in the middle.
     console = make_console(stream, width)
-    console.width = max(width, Measurement.get(console, console.options, grid).minimum)
+    console.width = max(width, sum(least) + _GAP * (len(least) - 1))
     with console.capture() as capture:
         console.print(grid)
     stream.writelines(f"{row.rstrip(' ')}\n" for row in capture.get().removesuffix("\n").split("\n"))

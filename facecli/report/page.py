@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Final
 
 from facecli.errors import FacecliError
 from facecli.report.document import Document, Picture, PictureGroup, Plot, Table
-from facecli.report.files import PRIVATE_MODE, written_whole
 from facecli.report.numbers import NOTHING, cell_text, column_texts, is_numeric
 from facecli.report.plots import HOW_TO_READ, draw_svg
 from facecli.report.thumbnails import ReadPhoto, thumbnail_uri
 from facecli.report.visible import visible
+from facecli.report.writing import PRIVATE_MODE, written_whole
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -30,6 +30,7 @@ from facecli.report.curves import (
     drawable,
 )
 from facecli.report.document import Plot, PlotKind
+from facecli.report.visible import visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,6 +67,7 @@ HOW_TO_READ: Final[dict[PlotKind, str]] = {
 
 _SETTINGS: Final[dict[str, Any]] = {
     "svg.fonttype": "none",
+    "path.simplify": False,  # the curves are thinned already
     "font.family": "DejaVu Sans",  # comes with Matplotlib, so that the layout is the same everywhere
     "font.size": 9.5,
     "text.color": INK,
@@ -113,7 +115,7 @@ def draw_svg(plot: Plot) -> str:
 
     buffer = io.StringIO()
     # Untyped: Matplotlib's names of settings are a type of their own in some versions only.
-    settings: Any = _SETTINGS | {"svg.hashsalt": f"facecli {plot.kind} {plot.name}"}
+    settings: Any = _SETTINGS | {"svg.hashsalt": f"facecli {plot.kind} {visible(plot.name)}"}
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(settings)
@@ -160,7 +162,7 @@ def _draw_det(axes: Axes, plot: Plot) -> None:
 
 def _draw_roc(axes: Axes, plot: Plot) -> None:
     least = scales.least_positive(_values(plot, "x"))
-    shown = [y for each in plot.series for x, y in zip(each.x, each.y, strict=True) if x >= least]
+    shown = [y for each in plot.series for x, y in zip(each.x, each.y, strict=True) if x >= least and math.isfinite(y)]
     lowest = _floor(shown)
 
     def across(values: Iterable[float]) -> Places:
@@ -200,9 +202,7 @@ def _draw_pr(axes: Axes, plot: Plot) -> None:
 
 
 def _draw_line(axes: Axes, plot: Plot) -> None:
-    if plot.is_log:
-        axes.set_yscale("log")
-    else:
+    if not _set_log(axes, plot):
         _set_number_axis(axes.yaxis)
     _set_number_axis(axes.xaxis)
     axes.margins(0.02)
@@ -210,14 +210,21 @@ def _draw_line(axes: Axes, plot: Plot) -> None:
 
 
 def _draw_histogram(axes: Axes, plot: Plot) -> None:
-    if plot.is_log:
-        axes.set_yscale("log")
+    is_log = _set_log(axes, plot)
     draw_shares(axes, plot.series)
     _set_percent_axis(axes.yaxis)
     axes.margins(x=0.01)
     _set_number_axis(axes.xaxis)
-    axes.set_ylim(None if plot.is_log else 0, axes.get_ylim()[1] * (3 if plot.is_log else 1.06))  # room for marks
+    axes.set_ylim(None if is_log else 0, axes.get_ylim()[1] * (3 if is_log else 1.06))  # room for marks
     draw_marks(axes, plot.marks, as_they_are, as_they_are)
+
+
+def _set_log(axes: Axes, plot: Plot) -> bool:
+    """Make y logarithmic where that is asked for and there is anything to be seen on such an axis."""
+    is_log = plot.is_log and any(value > 0 for value in _values(plot, "y"))
+    if is_log:
+        axes.set_yscale("log")
+    return is_log
 
 
 def _values(plot: Plot, name: Literal["x", "y"]) -> list[float]:

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from facecli.report.writing import PRIVATE_MODE, written_whole
+
+
+def test_a_file_that_fails_leaves_the_old_one_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+
+    with pytest.raises(UnicodeEncodeError), written_whole(path) as stream:
+        stream.write("new\udcff")
+
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of this kind are POSIX")
+def test_a_private_file_is_for_its_owner_alone_even_where_an_open_one_was(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    path.chmod(0o644)
+
+    with written_whole(path, PRIVATE_MODE) as stream:
+        stream.write("new")
+        unfinished = next(each for each in tmp_path.iterdir() if each != path)
+        assert unfinished.stat().st_mode & 0o777 == 0o600, "readable by others while it is written"
+
+    assert (path.read_text(), path.stat().st_mode & 0o777) == ("new", 0o600)
+
+
+def test_a_link_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "real").write_text("old")
+    (tmp_path / "link").symlink_to("real")
+
+    with written_whole(tmp_path / "link") as stream:
+        stream.write("new")
+
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real").read_text() == "new"
