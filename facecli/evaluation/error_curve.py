@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,6 +14,31 @@ _ROUNDING: Final = 1 + 1e-12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Below:
+    """How many pairs of one kind score below each threshold, looked up where it is needed.
+
+    Attributes
+    ----------
+    sums : ndarray of shape (N + 1,)
+        How many (or what weight) the lowest 0, 1, 2 and so on pairs are.
+    at : ndarray of shape (K,), intp
+        How many of the pairs are below each threshold.
+    """
+
+    sums: NDArray[np.float64]
+    at: NDArray[np.intp]
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return int(self.sums[-1])
+
+    def counts(self, indices: NDArray[np.intp] | slice = slice(None)) -> NDArray[np.float64]:
+        """Return how many are below the thresholds at `indices`, by default at each; shape as `indices`."""
+        return self.sums[self.at[indices]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ErrorCurve:
     """The errors at every threshold that tells any two trials apart.
 
@@ -20,19 +46,33 @@ class ErrorCurve:
     ----------
     thresholds : ndarray of shape (K,), float64
         The scores that occur, ascending, and +inf, at which nothing matches.
-    false_matches : ndarray of shape (K,), float64
-        Non-mated pairs that score at least the threshold; a sum of weights if the pairs are weighted.
-    false_non_matches : ndarray of shape (K,), float64
-        Mated pairs below it, those that failed to enrol always among them.
-    mated, non_mated : int
-        Pairs (or their weights) in all.
+    mated_below, non_mated_below : Below
+        Pairs that do not match; those that failed to enrol always among them.
     """
 
     thresholds: NDArray[np.float64]
-    false_matches: NDArray[np.float64]
-    false_non_matches: NDArray[np.float64]
-    mated: int
-    non_mated: int
+    mated_below: Below
+    non_mated_below: Below
+
+    @property
+    def mated(self) -> int:
+        """Mated pairs (or their weight) in all."""
+        return self.mated_below.total
+
+    @property
+    def non_mated(self) -> int:
+        """Non-mated pairs (or their weight) in all."""
+        return self.non_mated_below.total
+
+    @property
+    def false_matches(self) -> NDArray[np.float64]:
+        """Non-mated pairs that score at least the threshold, at each; shape (K,)."""
+        return self.non_mated - self.non_mated_below.counts()
+
+    @property
+    def false_non_matches(self) -> NDArray[np.float64]:
+        """Mated pairs below the threshold, at each; shape (K,)."""
+        return self.mated_below.counts()
 
     @property
     def fmr(self) -> NDArray[np.float64]:
@@ -73,35 +113,44 @@ class Tally:
 
     def __init__(self, scores: NDArray[np.float64], mated: NDArray[np.bool_]) -> None:
         self._thresholds = np.append(np.unique(scores[scores > -np.inf]), np.inf)
-        # Rank 0 is below every threshold; rank r matches at the first r of them.
-        self._ranks = np.where(
-            scores > -np.inf, np.searchsorted(self._thresholds, scores, side="left").astype(np.intp) + 1, 0
-        )
-        self._mated = mated
+        self._order: list[NDArray[np.intp]] = []
+        self._at: list[NDArray[np.intp]] = []
+        for kind in (mated, ~mated):
+            of_kind = np.flatnonzero(kind)
+            order = of_kind[np.argsort(scores[of_kind], kind="stable")]
+            self._order.append(order)
+            self._at.append(np.searchsorted(scores[order], self._thresholds, side="left"))
 
     def curve(self, weights: NDArray[np.int64] | None = None) -> ErrorCurve:
         """Count errors, each pair as often as `weights`, of shape (N,), says; once by default."""
-        mated, non_mated = (self._below(kind, weights) for kind in (self._mated, ~self._mated))
-        return ErrorCurve(
-            self._thresholds, non_mated[-1] - non_mated[:-1], mated[:-1], int(mated[-1]), int(non_mated[-1])
+        mated, non_mated = (
+            Below(_sums(order.size if weights is None else weights[order]), at)
+            for order, at in zip(self._order, self._at, strict=True)
         )
+        return ErrorCurve(self._thresholds, mated, non_mated)
 
-    def _below(self, kind: NDArray[np.bool_], weights: NDArray[np.int64] | None) -> NDArray[np.float64]:
-        """Weights below each threshold, and in all; shape (K + 1,)."""
-        counts = np.bincount(
-            self._ranks[kind],
-            weights=None if weights is None else weights[kind],
-            minlength=self._thresholds.size + 1,
-        )
-        return np.asarray(np.cumsum(counts), np.float64)
+
+def _sums(weights: NDArray[np.int64] | int) -> NDArray[np.float64]:
+    """Sum weights up, or that many ones, from zero on."""
+    if isinstance(weights, int):
+        return np.arange(weights + 1, dtype=np.float64)
+    return np.concatenate([[0.0], np.cumsum(weights)])
 
 
 def first_at_most(curve: ErrorCurve, targets: NDArray[np.float64]) -> NDArray[np.intp]:
     """Return, for each target, the index of the lowest threshold at which the FMR is no higher; shape as `targets`."""
-    allowed = targets * curve.non_mated * _ROUNDING
-    # false_matches never rises, so its reverse is sorted.
-    fitting = np.searchsorted(curve.false_matches[::-1], allowed, side="right")
-    return np.asarray(curve.thresholds.size - fitting, np.intp)
+    refused = curve.non_mated - targets * curve.non_mated * _ROUNDING  # at least as many must not match
+    return _first(curve, lambda indices: curve.non_mated_below.counts(indices) >= refused, targets.size)
+
+
+def _first(curve: ErrorCurve, holds: Callable[[NDArray[np.intp]], NDArray[np.bool_]], count: int) -> NDArray[np.intp]:
+    """Bisect for the first threshold where something holds, for `count` questions at once; at the last it must."""
+    low, high = np.zeros(count, np.intp), np.full(count, curve.thresholds.size - 1, np.intp)
+    while (low < high).any():
+        middle = (low + high) // 2
+        true = holds(middle)
+        low, high = np.where(true, low, middle + 1), np.where(true, middle, high)
+    return high
 
 
 def is_measurable(trials: int, rate: float) -> bool:
@@ -120,12 +169,21 @@ def equal_error_rate(curve: ErrorCurve) -> float | None:
     """
     if not curve.mated or not curve.non_mated:
         return None
-    fmr, fnmr = curve.fmr, curve.fnmr
-    excess = fnmr - fmr  # never falls; 1 at the end
-    after = int(np.searchsorted(excess, 0, side="left"))
-    if excess[after] == 0:
-        return float(fmr[after])
-    if after == 0:
+
+    def excess(indices: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Return FNMR - FMR, which never falls and is 1 at the end."""
+        return curve.mated_below.counts(indices) / curve.mated - _fmr(curve, indices)
+
+    after = _first(curve, lambda indices: excess(indices) >= 0, 1)
+    beyond = float(excess(after)[0])
+    if beyond == 0:
+        return float(_fmr(curve, after)[0])
+    if after[0] == 0:
         return None
-    share = -excess[after - 1] / (excess[after] - excess[after - 1])
-    return float(fmr[after - 1] + share * (fmr[after] - fmr[after - 1]))
+    share = -excess(after - 1)[0] / (beyond - excess(after - 1)[0])
+    start, end = _fmr(curve, after - 1)[0], _fmr(curve, after)[0]
+    return float(start + share * (end - start))
+
+
+def _fmr(curve: ErrorCurve, indices: NDArray[np.intp]) -> NDArray[np.float64]:
+    return (curve.non_mated - curve.non_mated_below.counts(indices)) / curve.non_mated

@@ -156,6 +156,7 @@ def measure(
     measurable = [target for target in targets if _missing(curve, target) == ""]
     det_index = curve.thinned(det_points)
     det_fmr = curve.fmr[det_index]
+    wanted = np.array([*measurable, *det_fmr])
     people, person_a, person_b = trials.renumbered()
     eers: list[float] = []
     fnmrs: list[NDArray[np.float64]] = []  # at the targets, then at the points to draw
@@ -163,7 +164,8 @@ def measure(
         drawn = tally.curve(pair_weights(weights, person_a, person_b))
         eer = equal_error_rate(drawn)
         eers.append(np.nan if eer is None else eer)
-        fnmrs.append(drawn.fnmr[first_at_most(drawn, np.array([*measurable, *det_fmr]))])
+        missed = drawn.mated_below.counts(first_at_most(drawn, wanted))
+        fnmrs.append(missed / drawn.mated if drawn.mated and drawn.non_mated else np.full(wanted.size, np.nan))
     columns = np.array(fnmrs).reshape(-1, len(measurable) + det_index.size)
     intervals = [percentile_interval(column) for column in columns.T]
     band = intervals[len(measurable) :]
@@ -182,17 +184,17 @@ def rates_at(trials: Trials, threshold: float, *, replicates: int = REPLICATES) 
     """Return FMR and FNMR at a threshold that was chosen elsewhere."""
     matched = (trials.scores >= threshold) & (trials.scores > -np.inf)
     people, person_a, person_b = trials.renumbered()
-    kinds = (~trials.mated, trials.mated)
-    errors = (matched & kinds[0], ~matched & kinds[1])
+    kinds, wrong = (~trials.mated, trials.mated), (matched, ~matched)
     drawn_rates: tuple[list[float], list[float]] = ([], [])
+    sides = [(person_a[kind], person_b[kind], error[kind]) for kind, error in zip(kinds, wrong, strict=True)]
     for weights in resampled_people(people, replicates=replicates):
-        weight = pair_weights(weights, person_a, person_b)
-        for kind, error, rates in zip(kinds, errors, drawn_rates, strict=True):
-            total = weight[kind].sum()
-            rates.append(float(weight[error].sum() / total) if total else np.nan)
+        for (first, second, error), rates in zip(sides, drawn_rates, strict=True):
+            weight = pair_weights(weights, first, second)
+            total = weight.sum()
+            rates.append(float(weight @ error / total) if total else np.nan)
     fmr, fnmr = (
         _rate(trials, kind, int(error.sum()), percentile_interval(rates))
-        for kind, error, rates in zip(kinds, errors, drawn_rates, strict=True)
+        for kind, (_, _, error), rates in zip(kinds, sides, drawn_rates, strict=True)
     )
     return fmr, fnmr
 
