@@ -140,7 +140,9 @@ def _rates(
             if rate is None
         ]
         rows.append((name, point.threshold, *_rate_cells(point), "; ".join(lacking)))
-    rows.append(("rank 1, no threshold", None, *[None] * 3, *_rate_cells(unthresholded)[3:], "investigation"))
+    rows.append(
+        ("rank 1, no threshold", None, *[None] * 3, *_rate_cells(unthresholded)[3:], "for somebody to look through")
+    )
     return Table(
         "Error rates",
         "strangers named (FPIR), and people of the gallery not named at rank 1 (FNIR)",

@@ -2,16 +2,16 @@
 
     python tests/bench/bench_detect.py [--data DIR] [--repeats N] [--only WORD]
 
-Recall is over the valid faces of wider_train whose shorter side is 20 pixels or more, at IoU >= 0.5, each face found
-once; a false positive overlaps no labelled face that much. Sizes show where recall begins. Times are wall time a photo,
-decoding left out: every setting goes through the whole set in turn, and the median of the passes is shown, so that
-ratios hold on a machine that does other work too.
+Recall is over the valid faces of wider_train whose shorter side is 20 pixels or more, matched as `facecli evaluate
+detect` does: at IoU >= 0.5, each face found once; a false positive overlaps no labelled face that much, or only one
+that a surer detection found. Sizes show where recall begins. Times are wall time a photo, decoding left out: every
+setting goes through the whole set in turn, and the median of the passes is shown, so that ratios hold on a machine that
+does other work too.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import time
@@ -21,34 +21,23 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facecli.detect import centerface, yunet
 from facecli.detect.letterbox import DetectionSize
 from facecli.detect.mtcnn import MtcnnDetector
 from facecli.detect.single_shot import SingleShotDetector
-from facecli.geometry import iou
+from facecli.evaluation.detection import PhotoMatches, TrueFaces, false_positive_count, match, recall
 from facecli.media.images import load_photo
 from facecli.runtime.device import Device
 from facecli.runtime.manifest import shipped_models
 from facecli.runtime.network import Preprocessing
 from facecli.runtime.openvino_engine import OpenVinoEngine
-from facecli.types import Detection, FloatArray, Photo
+from facecli.services.face_boxes import read_face_boxes
+from facecli.types import Detection, Photo
 
 DATA = Path(os.environ.get("FACECLI_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
-FOUND_IOU = 0.5
 MIN_FACE_PX = 20
 SIZES_PX = (20, 30, 40, 80, 10_000)
-
-
-@dataclass(frozen=True)
-class Truth:
-    boxes_xyxy: FloatArray
-    counted: NDArray[np.bool_]  # which of them recall is about
-
-    @property
-    def sides_px(self) -> FloatArray:
-        return np.asarray((self.boxes_xyxy[:, 2:] - self.boxes_xyxy[:, :2]).min(-1), np.float32)
 
 
 @dataclass
@@ -79,50 +68,30 @@ def settings() -> Iterable[Setting]:
         yield Setting(f"mtcnn 1280 {face_px}", mtcnn, (0.6, 0.7, 0.8))
 
 
-def judge(faces: list[Detection], truth: Truth) -> tuple[NDArray[np.bool_], int]:
-    """Return which true faces were found, and how many detections are none of them."""
-    hit = np.zeros(len(truth.boxes_xyxy), bool)
-    if not faces or not len(hit):
-        return hit, len(faces)
-    overlap = iou(np.array([face.box_xyxy for face in faces]), truth.boxes_xyxy)
-    for index in np.argsort([-face.confidence for face in faces]):
-        best = int(np.where(hit, 0, overlap[index]).argmax())
-        hit[best] |= overlap[index, best] >= FOUND_IOU
-    return hit, int((overlap.max(1) < FOUND_IOU).sum())
-
-
-def read_truth(data: Path) -> dict[str, Truth]:
-    truth = {}
-    for name, faces in json.loads((data / "wider_train" / "boxes.json").read_text()).items():
-        boxes = np.array([face["box_xywh"] for face in faces], np.float32).reshape(-1, 4)
-        counted = np.array([not face["invalid"] for face in faces], bool) & (boxes[:, 2:].min(-1) >= MIN_FACE_PX)
-        boxes[:, 2:] += boxes[:, :2]
-        truth[name] = Truth(boxes, counted)
-    return truth
+def judge(faces: list[Detection], truth: TrueFaces) -> PhotoMatches:
+    boxes = np.array([face.box_xyxy for face in faces], np.float32).reshape(-1, 4)
+    return match(boxes, np.array([face.confidence for face in faces], np.float32), truth)
 
 
 def detect_all(detector: SingleShotDetector | MtcnnDetector, photos: list[Photo]) -> list[list[Detection]]:
     return [detector.detect([photo])[0] for photo in photos]
 
 
-def report(setting: Setting, truths: list[Truth], counts: list[int], photo_count: int) -> None:
+def report(setting: Setting, truths: list[TrueFaces], counts: list[int], photo_count: int) -> None:
     ms = statistics.median(setting.passes_s) / photo_count * 1e3
-    sides, counted = (
-        np.concatenate(parts) for parts in ([truth.sides_px for truth in truths], [truth.counted for truth in truths])
-    )
     for threshold in setting.thresholds:
         sure = [[face for face in faces if face.confidence >= threshold] for faces in setting.found]
         judged = [judge(faces, truth) for faces, truth in zip(sure, truths, strict=True)]
-        hit = np.concatenate([hits for hits, _ in judged])
         by_size = "".join(
-            f"{hit[counted & (sides >= low) & (sides < high)].mean():7.1%}" for low, high in pairwise(SIZES_PX)
+            f"{recall(judged, low_px=low, high_px=high).rate or 0:7.1%}" for low, high in pairwise(SIZES_PX)
         )
         exact = sum(
             sum(face.confidence >= threshold for face in faces) == count
             for faces, count in zip(setting.counted_faces, counts, strict=True)
         )
         print(
-            f"{setting.name:24} {threshold:.1f} {hit[counted].mean():7.1%} {sum(wrong for _, wrong in judged):5}"
+            f"{setting.name:24} {threshold:.1f} {recall(judged, low_px=MIN_FACE_PX).rate or 0:7.1%}"
+            f" {false_positive_count(judged):5}"
             f"{by_size} {exact:4}/{len(counts)} {ms:8.1f}",
             flush=True,
         )
@@ -134,7 +103,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--only", default="", help="only settings whose name holds this")
     options = parser.parse_args()
-    truth = read_truth(options.data)
+    truth = read_face_boxes(options.data / "wider_train" / "boxes.json").photos
     photos = [load_photo(options.data / "wider_train" / name) for name in truth]
     # A digit after the underscore is the number of faces; a letter is who is shown, of how many nothing is said.
     count_paths = sorted((options.data / "counts").glob("*_[0-9].jpg"))
@@ -149,7 +118,8 @@ def main() -> None:
             setting.found = detect_all(setting.detector, photos)
             setting.passes_s.append(time.perf_counter() - start)
     heads = "".join(f"{f'{low}-{high}' if high < 10_000 else f'{low}-':>7}" for low, high in pairwise(SIZES_PX))
-    total = sum(int(each.counted.sum()) for each in truth.values())
+    nothing = [judge([], each) for each in truth.values()]
+    total = recall(nothing, low_px=MIN_FACE_PX).trials
     print(f"{len(photos)} photos, {total} faces counted; counts/: {len(counts)} photos with the exact number")
     print(f"{'detector, side, face px':24} thr  recall    fp{heads}    exact       ms")
     for setting in chosen:
