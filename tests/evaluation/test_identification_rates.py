@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import astuple
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.metrics import det_curve as sklearn_det_curve
 
 from facecli.evaluation.identification import (
     NO_CANDIDATE,
@@ -243,6 +245,19 @@ def test_the_det_curve_is_both_rates_and_falls_one_way(made: Searches) -> None:
         assert missed == pytest.approx(fnir(made, 1, threshold).rate)
     assert (np.diff(curve.fpir) >= 0).all()
     assert (np.diff(curve.fnir) <= 0).all()
+
+
+@given(
+    st.lists(st.integers(0, 6), min_size=1, max_size=20),
+    st.lists(st.integers(0, 6), min_size=1, max_size=20),
+)
+def test_where_everybody_is_at_rank_1_the_curve_is_that_of_scikit_learn(mated: list[int], strangers: list[int]) -> None:
+    curve = det_curve(searches([(float(own), 1, float(own)) for own in mated], [float(top) for top in strangers]))
+    is_mated = [True] * len(mated) + [False] * len(strangers)
+
+    rates = {threshold: (false, miss) for threshold, false, miss in zip(*astuple(curve), strict=True)}
+    for false, missed, threshold in zip(*sklearn_det_curve(is_mated, mated + strangers), strict=True):
+        assert rates[threshold] == pytest.approx((false, missed))
 
 
 @given(st.lists(score, min_size=1, max_size=30), st.floats(0, 1))

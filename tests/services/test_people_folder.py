@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 import unicodedata
 from pathlib import Path
 
@@ -71,3 +73,18 @@ def test_folders_that_hold_no_people(tmp_path: Path) -> None:
             read_people(path)
         assert caught.value.message == message
         assert caught.value.hint
+
+
+def test_a_folder_that_cannot_be_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = make(tmp_path, "Ana/a.jpg", "Ben/b.jpg")
+    scan = os.scandir
+
+    def refuse(path: str):  # root may list anything, so permissions show nothing
+        if str(path).endswith("Ben"):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(InputError, match=r"/Ben may not be read") as caught:
+        read_people(folder)
+    assert caught.value.code == "permission_denied"
