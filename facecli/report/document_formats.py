@@ -34,6 +34,7 @@ SCHEMA: Final = 1
 
 CSV_COLUMNS: Final = ("part", "name", "series", "row", "column", "value")
 LEAST_TEXT_WIDTH: Final = 12  # of a column of text, which is folded
+PICTURES_IN_TEXT: Final = 5  # of a group: the numbers are not to be scrolled away
 _INDENT: Final = "  "
 _GAP: Final = 3  # what rich puts between two columns
 
@@ -163,10 +164,12 @@ def _print_text(document: Document, stream: TextIO, width: int | None) -> None:
         line()
         _heading(console, group.name, group.caption)
         scores = column_texts([each.score for each in group.pictures])
-        for picture, score in zip(group.pictures, scores, strict=True):
+        for picture, score in list(zip(group.pictures, scores, strict=True))[:PICTURES_IN_TEXT]:
             line(f"{_INDENT}{score}  {picture.text}" if picture.score is not None else f"{_INDENT}{picture.text}")
             for path in picture.paths:
                 line(f"{_INDENT * 2}{path}", "dim")
+        if len(group.pictures) > PICTURES_IN_TEXT:
+            line(f"{_INDENT}{len(group.pictures) - PICTURES_IN_TEXT} more are in JSON and CSV", "dim")
     console.file.flush()
 
 

@@ -45,7 +45,8 @@ def column_texts(cells: Sequence[Cell]) -> list[str]:
     plain = [size for size in sizes if size >= 10.0**-MAX_DECIMALS]
     wanted = max((_decimals(size) for size in plain), default=0)
     enough = max((len(f"{size:.{wanted}f}".rstrip("0").partition(".")[2]) for size in plain), default=0)
-    return [_cell_text(cell, max(enough, 1)) for cell in cells]
+    decimals = max(enough, 1) if sizes else 0
+    return [_cell_text(cell, decimals) for cell in cells]
 
 
 def cell_text(cell: Cell) -> str:

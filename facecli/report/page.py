@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 PAGE: Final = "index.html"
 MOST_PHOTOS: Final = 60  # of all groups together: about 600 kB
+NARROW_TABLE: Final = 46  # characters of a row, up to which a table fits into half of the page
 WIDE_LABEL: Final = 36  # characters of a fact beyond which it gets a line of its own
 
 
@@ -42,6 +43,7 @@ class _Grid:
     table: Table
     columns: tuple[_Column, ...]
     rows: tuple[tuple[str, ...], ...]
+    is_wide: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +169,10 @@ def _environment() -> Environment:
 def _grid(table: Table) -> _Grid:
     columns = [[row[index] for row in table.rows] for index in range(len(table.columns))]
     heads = tuple(_Column(name, is_numeric(cells)) for name, cells in zip(table.columns, columns, strict=True))
-    return _Grid(table, heads, tuple(zip(*map(column_texts, columns), strict=True)))
+    texts = [column_texts(cells) for cells in columns]
+    widths = (max(map(len, (name, *shown))) for name, shown in zip(table.columns, texts, strict=True))
+    is_wide = sum(widths) + 2 * len(texts) > NARROW_TABLE
+    return _Grid(table, heads, tuple(zip(*texts, strict=True)), is_wide)
 
 
 def _walls(groups: Sequence[PictureGroup], read_photo: ReadPhoto) -> list[_Wall]:

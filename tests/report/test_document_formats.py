@@ -10,7 +10,7 @@ import pytest
 from documents import DET, DOCUMENT, HOSTILE, RATES
 
 from facecli.errors import UsageError
-from facecli.report.document import Document, Table
+from facecli.report.document import Document, Picture, PictureGroup, Table
 from facecli.report.document_formats import CSV_COLUMNS, document_record, print_document
 
 TEXT = """\
@@ -118,3 +118,13 @@ def test_nothing_measured_is_a_title() -> None:
 def test_an_unknown_format_is_refused() -> None:
     with pytest.raises(UsageError, match='there is no format "xml"'):
         printed(DOCUMENT, "xml")
+
+
+def test_text_names_the_first_pictures_and_counts_the_others() -> None:
+    pictures = tuple(Picture((f"{number}.jpg",), f"person {number}") for number in range(12))
+    document = Document("D", pictures=(PictureGroup("G", "", pictures),))
+
+    text = printed(document, "table")
+
+    assert text.endswith("  person 4\n    4.jpg\n  7 more are in JSON and CSV\n")
+    assert "11.jpg" in printed(document, "csv")
