@@ -76,6 +76,8 @@ def _fixed_fmr(found: VerificationEvaluation) -> Table:
         fnmr = point.fnmr.value if point.fnmr is not None else None
         tar = None if fnmr is None else 1 - fnmr
         note = f"n/a: {point.reason}" if point.reason else ""
+        if point.threshold == np.inf:
+            note = "nothing may match: too many of the highest scores are alike"
         rows.append((point.target_fmr, point.threshold, *_rate_cells(point.fnmr), tar, note))
     return Table(
         "FNMR at fixed FMR",
@@ -188,6 +190,12 @@ def _failures(found: VerificationEvaluation) -> tuple[Table, ...]:
 
 def _warnings(found: VerificationEvaluation) -> tuple[str, ...]:
     warnings = list(found.pairs.warnings)
+    for mated, what in ((True, "mated"), (False, "non-mated")):
+        copies = found.copied_pairs(mated=mated)
+        if copies:
+            pairs = f"{copies} {what} {'pair is' if copies == 1 else 'pairs are'}"
+            so = "which is easier than two photos" if mated else "so the list is wrong there"
+            warnings.append(f"{pairs} of one file under two names, {so}")
     curve = found.rates.curve
     for count, kind in ((curve.mated, "mated"), (curve.non_mated, "non-mated")):
         if not count:

@@ -45,6 +45,8 @@ class EnrolledPhoto:
         Why it failed: a code and a sentence; empty where it did not.
     faces : int
         Found in the photo.
+    content_hash : str
+        SHA-256 (hex) of the file: copies of one file are no second photo.
     """
 
     path: str
@@ -52,6 +54,7 @@ class EnrolledPhoto:
     failure: str = ""
     message: str = ""
     faces: int = 0
+    content_hash: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,12 @@ class VerificationEvaluation:
     def failed_photos(self) -> tuple[EnrolledPhoto, ...]:
         """Those that failed to enrol."""
         return tuple(photo for photo in self.photos if photo.face is None)
+
+    def copied_pairs(self, *, mated: bool) -> int:
+        """How many pairs of one kind are of two files with the same content."""
+        hashes = [photo.content_hash for photo in self.photos]
+        kinds = zip(self.pairs.pairs, self.pairs.mated, strict=True)
+        return sum(kind is mated and a != b and hashes[a] == hashes[b] for (a, b), kind in kinds)
 
 
 def evaluate_verification(
@@ -202,11 +211,12 @@ def _enrolled(analysis: Analysis, choice: FaceChoice) -> EnrolledPhoto:
         raise ValueError("evaluating verification needs an analyser with an embedder")
     if error is not None or analysis.photo is None:
         code, message = (error.code, error.message) if error is not None else ("unreadable_image", "not decoded")
-        return EnrolledPhoto(path, None, code, message)
+        return EnrolledPhoto(path, None, code, message, content_hash=analysis.content_hash)
     if not analysis.faces:
-        return EnrolledPhoto(path, None, NO_FACE, "no face was found")
+        return EnrolledPhoto(path, None, NO_FACE, "no face was found", content_hash=analysis.content_hash)
     middle = (analysis.photo.full_width / 2, analysis.photo.full_height / 2)
-    return EnrolledPhoto(path, choose_face(analysis.faces, choice, middle), faces=len(analysis.faces))
+    chosen = choose_face(analysis.faces, choice, middle)
+    return EnrolledPhoto(path, chosen, faces=len(analysis.faces), content_hash=analysis.content_hash)
 
 
 def choose_face(faces: tuple[Face, ...], choice: FaceChoice, middle_xy: tuple[float, float]) -> Face:

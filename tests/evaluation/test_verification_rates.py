@@ -118,6 +118,20 @@ class TestErrorCurve:
         assert 1 / 2000 in curve.fmr[at]
         assert list(curve_of([0.9], [0.1]).thinned(100)) == [0, 1, 2]
 
+    @given(mated=some, non_mated=some, data=st.data())
+    def test_any_weights_are_repetitions(self, mated: list[float], non_mated: list[float], data: st.DataObject) -> None:
+        trials = make_trials(mated, non_mated)
+        weights = np.array(data.draw(st.lists(st.integers(0, 3), min_size=len(trials), max_size=len(trials))), int)
+        weighted = Tally(trials.scores, trials.mated).curve(weights)
+        repeated = Tally(np.repeat(trials.scores, weights), np.repeat(trials.mated, weights)).curve()
+        targets = np.array([0.0, 0.1, 0.5, 1.0])
+
+        assert (weighted.mated, weighted.non_mated) == (repeated.mated, repeated.non_mated)
+        assert equal_error_rate(weighted) == pytest.approx(equal_error_rate(repeated), abs=1e-12)
+        if repeated.non_mated:
+            counts = [each.mated_below.counts(first_at_most(each, targets)) for each in (weighted, repeated)]
+            assert list(counts[0]) == list(counts[1])
+
 
 class TestEqualErrorRate:
     @pytest.mark.parametrize(
@@ -144,8 +158,8 @@ class TestEqualErrorRate:
             assert curve.fnmr[0] > curve.fmr[0]
         else:
             above, below = curve.fnmr >= curve.fmr, curve.fnmr <= curve.fmr
-            assert curve.fnmr[below].max() <= rate <= curve.fnmr[above].min() + 1e-12
-            assert curve.fmr[above].max() <= rate <= curve.fmr[below].min() + 1e-12
+            assert curve.fnmr[below].max() - 1e-12 <= rate <= curve.fnmr[above].min() + 1e-12
+            assert curve.fmr[above].max() - 1e-12 <= rate <= curve.fmr[below].min() + 1e-12
 
 
 class TestMeasure:

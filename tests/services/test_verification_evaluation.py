@@ -217,3 +217,25 @@ def test_what_the_machine_denies_is_no_failure_to_enrol(pairs: PairList, photos:
 def test_an_analyser_without_an_embedder_is_a_mistake(pairs: PairList, make_analyser: Callable[..., Analyser]) -> None:
     with pytest.raises(ValueError, match="embedder"):
         evaluate_verification(pairs, make_analyser(embed=False), face="largest", threshold=0.5)
+
+
+def test_copies_of_one_file_are_told(photos: Path, analyser: Analyser) -> None:
+    for copy, original in (("ada/copy.png", "ada/1.png"), ("bob/copy.png", "ada/1.png")):
+        (photos / copy).write_bytes((photos / original).read_bytes())
+    pairs = listed(photos, "1,ada/1.png,ada/copy.png", "0,ada/1.png,bob/copy.png", "1,ada/1.png,ada/2.png")
+    document = to_document(evaluate_verification(pairs, analyser, face="largest", threshold=0.5))
+
+    assert document.warnings == (
+        "1 mated pair is of one file under two names, which is easier than two photos",
+        "1 non-mated pair is of one file under two names, so the list is wrong there",
+    )
+
+
+def test_a_target_that_no_score_keeps(tmp_path: Path, analyser: Analyser) -> None:
+    for name, colour in (("ada/1", RED), ("ada/2", RED), ("bob/1", RED)):
+        write_picture(tmp_path / f"{name}.png", (colour, 0, 0, 40))
+    pairs = listed(tmp_path, "1,ada/1.png,ada/2.png", *["0,ada/1.png,bob/1.png"] * 10)
+    document = to_document(evaluate_verification(pairs, analyser, face="largest", threshold=0.5))
+
+    row = table(document, "FNMR at fixed FMR")[0]
+    assert (row["FNMR"], row["note"]) == (1, "nothing may match: too many of the highest scores are alike")
