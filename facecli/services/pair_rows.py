@@ -63,7 +63,8 @@ def read_rows(path: Path, root: Path) -> tuple[list[PairRow], tuple[str, ...]]:
         raise os_problem(str(path), error) from error
     lines = text.splitlines()
     is_lfw = bool(lines and _LFW_HEADER.fullmatch(lines[0]))
-    rows, columns = _lfw_rows(name, lines, root) if is_lfw else _csv_rows(name, text, root)
+    photos = _Photos(name, root)
+    rows, columns = _lfw_rows(name, lines, photos) if is_lfw else _csv_rows(name, text, photos)
     if not rows:
         raise InputError(f"{name} holds no pairs", hint=LFW_HINT if is_lfw else CSV_HINT)
     return rows, columns
@@ -74,7 +75,7 @@ def wrong(name: str, line: int, what: str, hint: str = CSV_HINT) -> InputError:
     return InputError(f"{name}, line {line}: {what}", hint=hint, code="bad_pairs")
 
 
-def _csv_rows(name: str, text: str, root: Path) -> tuple[list[PairRow], tuple[str, ...]]:
+def _csv_rows(name: str, text: str, photos: _Photos) -> tuple[list[PairRow], tuple[str, ...]]:
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     header: list[str] = []
     rows: list[PairRow] = []
@@ -84,7 +85,7 @@ def _csv_rows(name: str, text: str, root: Path) -> tuple[list[PairRow], tuple[st
             if not any(field.strip() for field in record):
                 continue
             if not header:
-                header = [column.strip() for column in record]
+                header = [_column(field.strip()) for field in record]
                 _check_header(name, reader.line_num, header)
                 further = tuple(column for column in header if column not in (*REQUIRED, *PEOPLE))
                 continue
@@ -93,10 +94,15 @@ def _csv_rows(name: str, text: str, root: Path) -> tuple[list[PairRow], tuple[st
                     name, reader.line_num, f"{len(record)} values where the first line names {len(header)} columns"
                 )
             values = dict(zip(header, (field.strip() for field in record), strict=True))
-            rows.append(_csv_row(name, reader.line_num, values, further, root))
+            rows.append(_csv_row(name, reader.line_num, values, further, photos))
     except csv.Error as error:
         raise wrong(name, reader.line_num, str(error)) from error
     return rows, further
+
+
+def _column(title: str) -> str:
+    """Return what a column is called: those with a meaning in small letters."""
+    return title.lower() if title.lower() in (*REQUIRED, *PEOPLE, FOLD) else title
 
 
 def _check_header(name: str, line: int, header: list[str]) -> None:
@@ -112,14 +118,14 @@ def _check_header(name: str, line: int, header: list[str]) -> None:
         raise wrong(name, line, "person_a and person_b go together, but only one of them is there")
 
 
-def _csv_row(name: str, line: int, values: dict[str, str], further: tuple[str, ...], root: Path) -> PairRow:
+def _csv_row(name: str, line: int, values: dict[str, str], further: tuple[str, ...], photos: _Photos) -> PairRow:
     answer = _ANSWERS.get(values["mated"].lower())
     if answer is None:
         raise wrong(name, line, f"mated is '{values['mated']}', not 1 or 0")
     for column in (*REQUIRED, *PEOPLE, FOLD):
         if values.get(column) == "":
             raise wrong(name, line, f"{column} is empty")
-    first, second = (_existing(name, line, root / values[column]) for column in ("file_a", "file_b"))
+    first, second = (photos.named(line, values[column]) for column in ("file_a", "file_b"))
     people = (values[PEOPLE[0]], values[PEOPLE[1]]) if PEOPLE[0] in values else None
     if people is not None and (people[0] == people[1]) != answer:
         what = "mated is 1, but person_a and person_b differ" if answer else "mated is 0, but both are one person"
@@ -127,7 +133,7 @@ def _csv_row(name: str, line: int, values: dict[str, str], further: tuple[str, .
     return PairRow(line, answer, (first, second), people, tuple(values[column] for column in further))
 
 
-def _lfw_rows(name: str, lines: list[str], root: Path) -> tuple[list[PairRow], tuple[str, ...]]:
+def _lfw_rows(name: str, lines: list[str], photos: _Photos) -> tuple[list[PairRow], tuple[str, ...]]:
     """Read LFW's format: in each fold first the mated pairs (name n1 n2), then as many others (name n1 name n2)."""
     numbers = [int(number) for number in lines[0].split()]
     folds, size = (1, numbers[0]) if len(numbers) == 1 else (numbers[0], numbers[1])
@@ -149,7 +155,7 @@ def _lfw_rows(name: str, lines: list[str], root: Path) -> tuple[list[PairRow], t
                 raise wrong(name, line, f"'{text_number}' is no number of a photo", LFW_HINT)
         if wanted == 4 and first == second:
             raise wrong(name, line, f"a non-mated pair is of {first} twice", LFW_HINT)
-        files = (_lfw_file(name, line, root, first, number), _lfw_file(name, line, root, second, other))
+        files = (photos.of(line, first, number), photos.of(line, second, other))
         rows.append(PairRow(line, wanted == 3, files, (first, second), (str(fold + 1),)))
     if len(rows) != 2 * size * folds:
         raise wrong(
@@ -160,19 +166,47 @@ def _lfw_rows(name: str, lines: list[str], root: Path) -> tuple[list[PairRow], t
     return rows, (FOLD,)
 
 
-def _lfw_file(name: str, line: int, root: Path, person: str, number: str) -> str:
-    stem = f"{person}_{int(number):04d}"
-    found = (path for ending in _LFW_ENDINGS if (path := root / person / (stem + ending)).is_file())
-    return _existing(name, line, next(found, root / person / (stem + _LFW_ENDINGS[0])))
+class _Photos:
+    """The photos of a list: that each exists is asked once."""
+
+    def __init__(self, name: str, root: Path) -> None:
+        self._name = name
+        self._root = root
+        self._found: dict[str, str] = {}
+
+    def named(self, line: int, file: str) -> str:
+        """Return the path of a photo, the same however it was named.
+
+        Raises
+        ------
+        InputError
+            If it does not exist, or is no file.
+        """
+        if file not in self._found:
+            self._found[file] = self._existing(line, self._root / file)
+        return self._found[file]
+
+    def of(self, line: int, person: str, number: str) -> str:
+        """Return the path of a person's photo in a copy of LFW, ``PERSON/PERSON_0001.jpg``."""
+        stem = f"{person}/{person}_{int(number):04d}"
+        endings = (ending for ending in _LFW_ENDINGS if _is_file(self._root / (stem + ending)))
+        return self.named(line, stem + next(endings, _LFW_ENDINGS[0]))
+
+    def _existing(self, line: int, path: Path) -> str:
+        try:
+            path.stat()
+        except (OSError, ValueError) as error:
+            problem = os_problem(str(path), error)
+            hint = "Its files are relative to --root." if problem.code == "not_found" else problem.hint
+            raise wrong(self._name, line, problem.message, hint) from error
+        if not path.is_file():
+            raise wrong(self._name, line, f"{printable_name(str(path))} is no file", "Name a photo.")
+        # A link before "..", which only the system can follow, may lead elsewhere than the words say.
+        return os.path.realpath(path) if ".." in path.parts else str(path)
 
 
-def _existing(name: str, line: int, path: Path) -> str:
+def _is_file(path: Path) -> bool:
     try:
-        path.stat()
-    except (OSError, ValueError) as error:
-        problem = os_problem(str(path), error)
-        hint = "Its files are relative to --root." if problem.code == "not_found" else problem.hint
-        raise wrong(name, line, problem.message, hint) from error
-    if not path.is_file():
-        raise wrong(name, line, f"{printable_name(str(path))} is no file", "Name a photo.")
-    return os.path.normpath(path)
+        return path.is_file()
+    except (OSError, ValueError):  # such as a folder that may not be entered: asking for the photo will say so
+        return False

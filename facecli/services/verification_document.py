@@ -84,7 +84,8 @@ def _fixed_fmr(found: VerificationEvaluation) -> Table:
         "How many pairs of one person are missed when the threshold lets through this share of the others.",
         ("FMR", "threshold", "FNMR", "low", "high", "missed", "mated pairs", "TAR", "note"),
         tuple(rows),
-        f"{_OVER_PEOPLE}; fewer than ten errors are joined by Wilson's interval over people. TAR is 1 - FNMR.",
+        f"{_OVER_PEOPLE}, the threshold chosen anew in each; fewer than ten errors are joined by Wilson's interval over"
+        " people. TAR is 1 - FNMR.",
     )
 
 

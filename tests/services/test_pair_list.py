@@ -55,7 +55,7 @@ class TestCsv:
 
     def test_columns_in_any_order_with_groups_and_folds(self, root: Path) -> None:
         text = (
-            " gender , file_b,file_a,fold,mated,place\r\n"
+            " gender , file_b,File_A,Fold,MATED,place\r\n"
             "f,Ana/Ana_0002.jpg,Ana/Ana_0001.jpg,one,1,\r\n"
             "\r\n"
             '"m, or so",Cy/Cy_0001.jpg, Bo/Bo_0001.jpg ,two,0,inn\r\n'
@@ -74,6 +74,14 @@ class TestCsv:
 
         assert pairs.photos[0] == str(outside)
         assert len(pairs.photos) == 3  # named in two ways, but one photo
+
+    def test_a_link_is_followed_as_the_system_does(self, root: Path) -> None:
+        (root / "far" / "away").mkdir(parents=True)
+        (root / "far" / "x.jpg").touch()
+        (root / "link").symlink_to(root / "far" / "away")
+
+        pairs = read(root, "mated,file_a,file_b\n0,link/../x.jpg,Ana/Ana_0001.jpg\n")
+        assert pairs.photos[0] == str(root.resolve() / "far" / "x.jpg")
 
     def test_people_of_the_list(self, root: Path) -> None:
         text = (
