@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from facecli.cli.messages import say, warn
 from facecli.cli.options import Call
-from facecli.cli.output import results_stream
-from facecli.report.document import Document
-from facecli.report.document_formats import print_document
+
+if TYPE_CHECKING:
+    from facecli.report.document import Document
 
 Report = Annotated[
     Path | None,
@@ -53,6 +53,9 @@ def report_document(call: Call, document: Document, report: Path | None = None) 
     FacecliError
         If the results or the page cannot be written; code ``cannot_write``.
     """
+    from facecli.cli.output import results_stream
+    from facecli.report.document_formats import print_document
+
     if not (call.quiet or _shows_warnings(call)):
         for warning in document.warnings:
             warn(warning)
