@@ -95,7 +95,7 @@ def _recall(matches: list[PhotoMatches]) -> Table:
     ]
     return Table(
         "Recall",
-        "the share of faces found, by the shorter side of their boxes",
+        "The share of faces found, by the shorter side of their boxes.",
         ("faces", "recall", "low", "high", "found", "of"),
         tuple((name, share.rate, *_ends(share), share.count, share.trials) for name, share in bands),
         "A band starts with its lower size and ends before its upper one. Low and high: Wilson's 95 % interval, which "
@@ -122,7 +122,7 @@ def _precision(found: DetectionEvaluation, matches: list[PhotoMatches], curves: 
     ]
     return Table(
         "Precision",
-        "at the detection threshold, and averaged over all higher ones",
+        "At the detection threshold, and averaged over all higher ones.",
         ("faces", "average precision", "precision", "recall", "false positives", "per photo"),
         tuple(rows),
         "A false positive overlaps no labelled face, or one that a surer detection found. Faces below the size are "
@@ -140,7 +140,7 @@ def _worst_photos(found: DetectionEvaluation) -> Iterator[Table]:
     if worst:
         yield Table(
             "Worst photos",
-            "those with most faces missed and false positives together",
+            "Those with most faces missed and false positives together.",
             ("photo", "faces", "missed", "false positives"),
             tuple(
                 (photo.path, int((~photo.matches.faces.ignored).sum()), missed, false)
@@ -157,7 +157,7 @@ def _failures(failed: list[DetectedPhoto]) -> Iterator[Table]:
     if failed:
         yield Table(
             "Failures",
-            f"photos that could not be decoded: {len(failed)}",
+            f"Photos that could not be decoded: {len(failed)}.",
             ("photo", "reason"),
             tuple((photo.path, photo.error.message) for photo in failed[:FAILURES] if photo.error is not None),
             f"The first {FAILURES} are listed." if len(failed) > FAILURES else "",
@@ -173,7 +173,7 @@ def _plots(curves: Mapping[str, PrecisionRecall]) -> Iterator[Plot]:
         label = f"{name}, AP {curve.average_precision:.3f}"
         series.append(Series(label, tuple(curve.recall[kept].tolist()), tuple(curve.precision[kept].tolist())))
     if series:
-        caption = "from the surest detection on the left to the detection threshold on the right"
+        caption = "From the surest detection on the left to the detection threshold on the right."
         yield Plot("Precision and recall", caption, "pr", tuple(series))
 
 
@@ -187,7 +187,7 @@ def _pictures(found: DetectionEvaluation) -> Iterator[PictureGroup]:
     if false:
         yield PictureGroup(
             "Surest false positives",
-            "detections that are no labelled face, or a second one of a face; the highest scores first",
+            "Detections that are no labelled face, or a second one of a face; the highest scores first.",
             tuple(
                 Picture((photo.path,), Path(photo.path).name, score, (_box(box),))
                 for score, photo, box in false[:WORST]
@@ -203,7 +203,7 @@ def _pictures(found: DetectionEvaluation) -> Iterator[PictureGroup]:
     if missed:
         yield PictureGroup(
             "Largest faces missed",
-            "labelled faces that no detection overlaps enough",
+            "Labelled faces that no detection overlaps enough.",
             tuple(
                 Picture(
                     (photo.path,), f"{Path(photo.path).name}: {side:.0f} px, {_nearest(photo, box)}", None, (_box(box),)

@@ -69,7 +69,7 @@ def identification_document(
         named = {"threshold in use": in_use, **named}
     reasons = {f"FPIR {rate:g}": _too_few(searches, rate) for rate in FPIRS if points[rate] is None}
     return Document(
-        title="Identification (1:N, open set)",
+        title="Identification",
         facts=_facts(probing, evaluated, gallery, threshold, model),
         tables=(
             _rates(named, unthresholded, reasons),
@@ -78,7 +78,7 @@ def identification_document(
             *_failures(probing, evaluated),
         ),
         plots=tuple(_plots(searches, people, in_use)),
-        pictures=tuple(worst_errors(probing.probes, gallery, NO_THRESHOLD if threshold is None else threshold)),
+        pictures=tuple(worst_errors(probing.probes, gallery, threshold)),
         warnings=(*evaluated.warnings, *probing.warnings, *_unmeasured(searches, threshold)),
     )
 
@@ -140,16 +140,15 @@ def _rates(
             if rate is None
         ]
         rows.append((name, point.threshold, *_rate_cells(point), "; ".join(lacking)))
-    rows.append(
-        ("rank 1, no threshold", None, *[None] * 3, *_rate_cells(unthresholded)[3:], "for somebody to look through")
-    )
+    rows.append(("no threshold", None, *[None] * 3, *_rate_cells(unthresholded)[3:], ""))
     return Table(
         "Error rates",
-        "strangers named (FPIR), and people of the gallery not named at rank 1 (FNIR)",
+        "How many strangers are given a name (FPIR), and how many people of the gallery not theirs (FNIR).",
         ("at", "threshold", "FPIR", "FPIR low", "FPIR high", "FNIR", "FNIR low", "FNIR high", "note"),
         tuple(rows),
         "Intervals are 95 %, from 1,000 draws of people with replacement; fewer than ten errors are joined by Wilson's "
-        "interval over people. A photo or person without a template is a miss, and one more search in FPIR.",
+        "interval over people. FNIR is that of rank 1; without a threshold somebody looks at the candidates. "
+        "A photo or person without a template is a miss, and one more search in FPIR.",
     )
 
 
@@ -174,10 +173,10 @@ def _counts(named: Mapping[str, OperatingPoint | None]) -> Table:
     columns = ("at", "threshold low", "threshold high", "false positives", "of", "misses", "of mated", "misnamed")
     return Table(
         "Counts",
-        "the searches behind the rates, and how far each threshold would move with other strangers",
+        "The searches behind the rates, and how far each threshold would move with other strangers.",
         columns,
         rows,
-        "misnamed: misses that gave another person's name.",
+        "Misnamed: misses that gave another person's name.",
     )
 
 
@@ -187,7 +186,7 @@ def _ranks(searches: Searches, people: int) -> Table:
     rows = [(rank, known[rank - 1]) for rank in TABLE_RANKS if rank <= people]
     return Table(
         "Ranks",
-        "mated searches with the right person within the first R candidates, without a threshold",
+        "How many mated searches have the right person within the first R candidates, without a threshold.",
         ("R", "hit rate", "FNIR"),
         tuple((rank, rate, None if rate is None else 1 - rate) for rank, rate in rows),
     )
@@ -202,7 +201,7 @@ def _failures(probing: Probing, evaluated: EvaluatedGallery) -> Iterable[Table]:
         rest = len(rows) - FAILURES
         yield Table(
             "Failures to enrol",
-            "photos of which no template could be made",
+            "Photos of which no template could be made.",
             ("photo of", "person", "path", "reason"),
             tuple(rows[:FAILURES]),
             f"and {rest} more" if rest > 0 else "",
@@ -224,17 +223,17 @@ def _plots(searches: Searches, people: int, in_use: OperatingPoint | None) -> It
         shown = np.flatnonzero(curve.fpir > 0)  # the axis is logarithmic
         kept = shown[np.unique(np.linspace(0, shown.size - 1, min(shown.size, CURVE_POINTS)).astype(int))]
         series = Series("FNIR at rank 1", tuple(curve.fpir[kept].tolist()), tuple(curve.fnir[kept].tolist()))
-        caption = "people missed against strangers named; lower and further left is better"
+        caption = "What fewer strangers named cost in people missed; lower and further left is better."
         yield Plot("DET", caption, "det", (series,), "FPIR", "FNIR", _det_mark(in_use))
     if searches.mated_scores.size:
         rates = cmc(searches, min(CMC_RANKS, people))
         ranks = tuple(float(rank) for rank in range(1, rates.size + 1))
-        caption = "mated searches with the right person within the first candidates"
+        caption = "The share of mated searches with the right person within the first candidates, without a threshold."
         yield Plot("CMC", caption, "cmc", (Series("hit rate", ranks, tuple(rates.tolist())),))
     if histograms := _histograms(searches):
         yield Plot(
             "Scores",
-            "of the right person in mated searches, and of the nearest in non-mated ones",
+            "Scores of the right person in mated searches, and of the nearest person in non-mated ones.",
             "histogram",
             histograms,
             "cosine similarity",

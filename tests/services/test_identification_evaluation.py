@@ -100,7 +100,7 @@ def test_the_document_says_what_was_counted(people: Path, analyser: Analyser, ga
         "FPIR 0.03",
         "FPIR 0.01",
         "FPIR 0.003",
-        "rank 1, no threshold",
+        "no threshold",
     ]
     fpir, fnir = Proportion(1, 2), Proportion(2, 4)
     assert (rates[0][2], rates[0][5]) == (fpir.rate, fnir.rate)
@@ -144,6 +144,10 @@ def test_without_a_threshold_the_rest_is_stated(people: Path, analyser: Analyser
     assert made.facts["threshold in use"] is None
     assert "no threshold has been measured for this embedder: the errors in use are not stated" in made.warnings
     assert not [mark for plot in made.plots for mark in plot.marks]
+    strangers, missed = made.pictures
+    assert [picture.text for picture in strangers.pictures] == ["Dan nearest to Ana"]
+    assert len(missed.pictures) == 2  # Ben behind Ana, and Cyd, whatever their scores
+    assert "inf" not in missed.caption
 
 
 def test_photos_of_the_gallery_are_no_probes(people: Path, analyser: Analyser, gallery: Gallery) -> None:
