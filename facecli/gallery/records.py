@@ -81,6 +81,33 @@ class TemplateMatrix:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredThreshold:
+    """The threshold that a gallery's templates gave for a false positive rate.
+
+    Attributes
+    ----------
+    model_id : str
+    revision : int
+        Of the gallery it was estimated for; a later change may ask for another one.
+    fpir : float
+        The rate that was asked for.
+    threshold : float
+    low, high : float
+        95 % interval of the rate there.
+    made_at : str
+        ISO 8601, UTC.
+    """
+
+    model_id: str
+    revision: int
+    fpir: float
+    threshold: float
+    low: float
+    high: float
+    made_at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class GalleryInfo:
     """What a gallery holds.
 
@@ -95,6 +122,8 @@ class GalleryInfo:
         Of the file and its write-ahead log.
     revision : int
     read_only : bool
+    thresholds : tuple of StoredThreshold
+        The last one estimated for each model.
     problems : tuple of str, optional
         What the integrity check found, nothing if all is well; None if it was not asked for.
     """
@@ -106,4 +135,5 @@ class GalleryInfo:
     size_bytes: int
     revision: int
     read_only: bool
+    thresholds: tuple[StoredThreshold, ...] = ()
     problems: tuple[str, ...] | None = None

@@ -10,12 +10,18 @@ from zlib import crc32
 import numpy as np
 
 from facecli.errors import GeometryError, ModelMismatchError
-from facecli.gallery.records import NewTemplate, TemplateMatrix
+from facecli.gallery.records import NewTemplate, StoredThreshold, TemplateMatrix
+from facecli.gallery.stranger_searches import SearchSample
 from facecli.gallery.translation import corrupt_error
 from facecli.geometry import iou
 from facecli.types import Embedding, FloatArray, Person, Template
 
 VECTOR_DTYPE: Final = np.dtype("<f4")
+
+SEARCH_DTYPE: Final = np.dtype(
+    [("person_id", "<i8"), ("template_id", "<i8"), ("nearest_template_id", "<i8"), ("score", "<f8")]
+)
+"""One search of `SearchSample` in the file."""
 
 # Two boxes of one photo that overlap this much are one face found twice (the usual limit of PASCAL VOC): another
 # detector, device or scale moves a box by some pixels.
@@ -211,6 +217,61 @@ def matrix(connection: sqlite3.Connection, path: str, model_id: str) -> Template
     for array in (vectors, ids):
         array.flags.writeable = False
     return TemplateMatrix(model_id, vectors, ids[0], ids[1], names, revision(connection, path))
+
+
+def searches(connection: sqlite3.Connection, path: str, model_id: str) -> SearchSample | None:
+    """Return the searches kept for a model, of whatever revision."""
+    row = connection.execute(
+        "SELECT revision, last_template_id, fingerprint, searches, checksum FROM calibrations WHERE model_id = ?",
+        (model_id,),
+    ).fetchone()
+    if row is None:
+        return None
+    try:
+        if crc32(row[3]) != row[4]:
+            raise corrupt_error(path, "the searches kept for its threshold do not have their checksum")
+        table = np.frombuffer(row[3], SEARCH_DTYPE)
+    except (TypeError, ValueError) as error:
+        raise corrupt_error(path, f"the searches kept for its threshold cannot be read ({error})") from error
+    columns = {name: np.ascontiguousarray(table[name]) for name in SEARCH_DTYPE.names or ()}
+    return SearchSample(
+        model_id=model_id,
+        revision=row[0],
+        last_template_id=row[1],
+        fingerprint=row[2],
+        person_ids=columns["person_id"],
+        template_ids=columns["template_id"],
+        nearest_template_ids=columns["nearest_template_id"],
+        scores=columns["score"],
+    )
+
+
+def keep_searches(
+    connection: sqlite3.Connection, sample: SearchSample, threshold: StoredThreshold | None, now: str
+) -> None:
+    """Keep searches and, if there is one, the threshold they gave, in place of those kept before."""
+    table = np.empty(len(sample.scores), SEARCH_DTYPE)
+    table["person_id"], table["template_id"] = sample.person_ids, sample.template_ids
+    table["nearest_template_id"], table["score"] = sample.nearest_template_ids, sample.scores
+    blob = table.tobytes()
+    kept = (threshold.fpir, threshold.threshold, threshold.low, threshold.high) if threshold else (None,) * 4
+    connection.execute(
+        "INSERT OR REPLACE INTO calibrations (model_id, revision, last_template_id, fingerprint, searches, checksum,"
+        " fpir, threshold, fpir_low, fpir_high, made_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            *(sample.model_id, sample.revision, sample.last_template_id, sample.fingerprint),
+            *(blob, crc32(blob), *kept, now),
+        ),
+    )
+
+
+def thresholds(connection: sqlite3.Connection) -> list[StoredThreshold]:
+    """Return the thresholds kept, by model."""
+    found = connection.execute(
+        "SELECT model_id, revision, fpir, threshold, fpir_low, fpir_high, made_at FROM calibrations"
+        " WHERE threshold IS NOT NULL ORDER BY model_id"
+    )
+    return [StoredThreshold(*row) for row in found]
 
 
 def _dimension(connection: sqlite3.Connection, path: str, model_id: str) -> int:

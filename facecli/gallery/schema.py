@@ -61,7 +61,26 @@ _V1: Final = (
     "CREATE INDEX templates_by_model ON templates (model_id, person_id)",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_V1,)
+# Searches that place the threshold, and the threshold they gave: derived from the templates, kept to spare the work.
+_V2: Final = (
+    """
+    CREATE TABLE calibrations (
+        model_id TEXT PRIMARY KEY REFERENCES models (model_id),
+        revision INTEGER NOT NULL,  -- of the gallery that was searched
+        last_template_id INTEGER NOT NULL,
+        fingerprint INTEGER NOT NULL,
+        searches BLOB NOT NULL,  -- a row a person: see rows.SEARCH_DTYPE
+        checksum INTEGER NOT NULL,  -- CRC-32 of searches
+        fpir REAL,  -- the rate last asked for
+        threshold REAL,
+        fpir_low REAL,
+        fpir_high REAL,
+        made_at TEXT NOT NULL  -- ISO 8601, UTC
+    ) WITHOUT ROWID
+    """,
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_V1, _V2)
 """Step n (counted from 1) turns schema n - 1 into schema n. A step that was released never changes."""
 
 

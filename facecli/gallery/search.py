@@ -56,7 +56,7 @@ class GallerySearch:
                 f"faces embedded by {' and '.join(model_ids)} cannot be searched together",
                 hint="Embed all of them with one model.",
             )
-        matrix, index = self._current(model_ids[0])
+        matrix, index = self._loaded_for(model_ids[0])
         found = index.top_people(np.stack([embedding.vector for embedding in embeddings]), k)
         return [
             tuple(
@@ -66,7 +66,17 @@ class GallerySearch:
             for people in found
         ]
 
-    def _current(self, model_id: str) -> tuple[TemplateMatrix, ExactIndex]:
+    def matrix(self, model_id: str) -> TemplateMatrix:
+        """Return the templates of a model as they are searched.
+
+        Raises
+        ------
+        ModelMismatchError
+            If there are none of this model but some of others.
+        """
+        return self._loaded_for(model_id)[0]
+
+    def _loaded_for(self, model_id: str) -> tuple[TemplateMatrix, ExactIndex]:
         loaded = self._loaded
         if loaded is None or (loaded[0].model_id, loaded[0].revision) != (model_id, self._gallery.revision):
             self._loaded = loaded = None  # two matrices need not be held at once

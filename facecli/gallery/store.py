@@ -11,12 +11,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from facecli.errors import GalleryError, InputError, UnknownPersonError
+from facecli.errors import GalleryError, GalleryLockedError, InputError, UnknownPersonError
 from facecli.gallery import rows
 from facecli.gallery.connection import MEMORY, connect
 from facecli.gallery.names import near_names, normalise_name
-from facecli.gallery.records import GalleryInfo, NewTemplate, TemplateMatrix
+from facecli.gallery.records import GalleryInfo, NewTemplate, StoredThreshold, TemplateMatrix
 from facecli.gallery.schema import read_version, transaction
+from facecli.gallery.stranger_searches import SearchSample
 from facecli.gallery.translation import read_only_error, translated
 from facecli.types import Person, Template
 
@@ -234,6 +235,31 @@ class Gallery:
         with translated(self.path), transaction(self._connection, "DEFERRED"):
             return rows.matrix(self._connection, self.path, model_id)
 
+    def searches(self, model_id: str) -> SearchSample | None:
+        """Return the searches kept for a model's threshold, of whatever revision; None if there are none."""
+        with translated(self.path):
+            return rows.searches(self._connection, self.path, model_id)
+
+    def keep_searches(self, sample: SearchSample, threshold: StoredThreshold | None = None) -> bool:
+        """Keep what places a model's threshold. It is derived from the templates, so the revision stays.
+
+        Returns
+        -------
+        bool
+            False if it cannot be kept now: the gallery can only be read, another process is writing, or it has changed
+            since the searches were made.
+        """
+        if self.read_only:
+            return False
+        try:
+            with self._changing():
+                if rows.revision(self._connection, self.path) != sample.revision:
+                    return False
+                rows.keep_searches(self._connection, sample, threshold, _now())
+        except GalleryLockedError:
+            return False
+        return True
+
     def info(self, *, check: bool = False) -> GalleryInfo:
         """Return what the gallery holds; with `check` also whether file, links and checksums are sound (slower)."""
         with translated(self.path), transaction(self._connection, "DEFERRED"):
@@ -247,6 +273,7 @@ class Gallery:
                 size_bytes=sum(file.stat().st_size for file in files if file.exists()),
                 revision=rows.revision(connection, self.path),
                 read_only=self.read_only,
+                thresholds=tuple(rows.thresholds(connection)),
                 problems=rows.problems(connection) if check else None,
             )
 

@@ -2,22 +2,24 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from facecli.errors import GalleryCorruptError, GalleryError
-from facecli.gallery import schema
+from facecli.gallery import rows, schema
 from facecli.gallery.store import Gallery
 
-SECOND_STEP = ("ALTER TABLE people ADD COLUMN note TEXT NOT NULL DEFAULT 'none'",)
+NEWEST = len(schema.MIGRATIONS)
+NEXT_STEP = ("ALTER TABLE people ADD COLUMN note TEXT NOT NULL DEFAULT 'none'",)
 
 
 def test_an_empty_file_becomes_a_gallery_when_one_is_to_be_made(tmp_path):
     path = tmp_path / "g.sqlite"
     path.touch()
     with Gallery.open(path, create=True) as gallery:
-        assert (gallery.info().schema_version, gallery.people()) == (1, [])
+        assert (gallery.info().schema_version, gallery.people()) == (NEWEST, [])
 
 
 @pytest.mark.parametrize("read_only", [False, True])
@@ -40,22 +42,36 @@ def test_an_older_gallery_is_migrated_once_and_keeps_its_people(tmp_path, monkey
     path = tmp_path / "g.sqlite"
     with Gallery.open(path, create=True) as gallery:
         gallery.add_templates("Ana", [template(1)])
-    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, SECOND_STEP))
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, NEXT_STEP))
     for _ in range(2):
         with Gallery.open(path) as gallery:
-            assert gallery.info().schema_version == 2
+            assert gallery.info().schema_version == NEWEST + 1
             assert [(person.name, person.template_count) for person in gallery.people()] == [("Ana", 1)]
+
+
+def test_a_gallery_of_the_first_schema_opens_with_all_it_held(tmp_path, monkeypatch, template):
+    path = tmp_path / "g.sqlite"
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            schema.migrate(connection, str(path))
+            person_id = rows.insert_person(connection, "Ana", "2026-01-02T03:04:05Z")
+            rows.insert_template(connection, person_id, template(1), b"1.jpg", "2026-01-02T03:04:05Z")
+    with Gallery.open(path) as gallery:
+        assert (gallery.info().schema_version, gallery.info(check=True).problems) == (NEWEST, ())
+        assert [(person.name, person.template_count) for person in gallery.people()] == [("Ana", 1)]
+        assert (gallery.searches("sface"), gallery.info().thresholds) == (None, ())
 
 
 def test_a_step_that_fails_changes_nothing(tmp_path, monkeypatch):
     path = tmp_path / "g.sqlite"
     Gallery.open(path, create=True).close()
     with monkeypatch.context() as patch:
-        patch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, (*SECOND_STEP, "SELECT nonsense")))
+        patch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, (*NEXT_STEP, "SELECT nonsense")))
         with pytest.raises(GalleryError, match="nonsense"):
             Gallery.open(path)
     with Gallery.open(path) as gallery:
-        assert gallery.info().schema_version == 1
+        assert gallery.info().schema_version == NEWEST
     with sqlite3.connect(path) as connection:
         assert "note" not in connection.execute("SELECT sql FROM sqlite_master WHERE name = 'people'").fetchone()[0]
     connection.close()
@@ -64,10 +80,11 @@ def test_a_step_that_fails_changes_nothing(tmp_path, monkeypatch):
 def test_a_newer_gallery_is_refused_untouched(tmp_path, monkeypatch):
     path = tmp_path / "g.sqlite"
     with monkeypatch.context() as patch:
-        patch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, SECOND_STEP))
+        patch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, NEXT_STEP))
         Gallery.open(path, create=True).close()
     before = path.read_bytes()
-    with pytest.raises(GalleryError, match="has schema 2 and this facecli knows 1 at most") as caught:
+    knows_less = f"has schema {NEWEST + 1} and this facecli knows {NEWEST} at most"
+    with pytest.raises(GalleryError, match=knows_less) as caught:
         Gallery.open(path, create=True)
     assert (caught.value.code, "Update facecli" in caught.value.hint) == ("gallery_newer", True)
     assert path.read_bytes() == before

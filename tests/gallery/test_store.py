@@ -10,6 +10,7 @@ from hypothesis.extra import numpy as hnp
 from facecli.errors import GalleryError, GeometryError, InputError, ModelMismatchError, UnknownPersonError
 from facecli.gallery.names import normalise_name
 from facecli.gallery.records import NewTemplate
+from facecli.gallery.schema import MIGRATIONS
 from facecli.gallery.store import Gallery
 from facecli.types import Embedding
 
@@ -232,7 +233,7 @@ def test_info_says_what_a_gallery_holds(tmp_path, template):
     with Gallery.open(path, create=True) as gallery:
         gallery.add_templates("Ana", [template(1), template(2)])
         info = gallery.info()
-        assert (info.path, info.schema_version, info.people) == (str(path), 1, 1)
+        assert (info.path, info.schema_version, info.people) == (str(path), len(MIGRATIONS), 1)
         assert (info.templates, info.revision, info.read_only) == ({"sface": 2}, gallery.revision, False)
         assert info.size_bytes > 2 * 8 * 4
         assert info.problems is None
