@@ -85,7 +85,7 @@ class ErrorCurve:
         return self.false_non_matches / self.mated if self.mated else np.full(self.thresholds.size, np.nan)
 
     def thinned(self, count: int) -> NDArray[np.intp]:
-        """Choose points to draw: even along the thresholds, and even along the logarithm of the FMR.
+        """Choose points to draw: even along the thresholds and the logarithm of the FMR, and where the FMR gets 0.
 
         Returns
         -------
@@ -97,7 +97,7 @@ class ErrorCurve:
             return np.unique(np.linspace(0, size - 1, min(size, count)).round().astype(np.intp))
         half = count // 2
         even = np.linspace(0, size - 1, half).round().astype(np.intp)
-        along = first_at_most(self, np.geomspace(1 / self.non_mated, 1, half))
+        along = first_at_most(self, np.append(0, np.geomspace(1 / self.non_mated, 1, half - 1)))
         return np.unique(np.concatenate([even, along]))
 
 

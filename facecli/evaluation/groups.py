@@ -94,7 +94,8 @@ def group_rates(
 
 def _doubts(kind: str, rate: Rate) -> tuple[str, ...]:
     if rate.trials < MIN_TRIALS:
-        return (f"{rate.trials or 'no'} {kind} {'pair' if rate.trials == 1 else 'pairs'}",)
+        few = f"only {rate.trials}" if rate.trials else "no"
+        return (f"{few} {kind} {'pair' if rate.trials == 1 else 'pairs'}",)
     if rate.interval is not None and rate.interval.width > MAX_WIDTH:
         name = "FNMR" if kind == "mated" else "FMR"
         return (f"{name} known to within {rate.interval.width:.2f} only",)

@@ -53,7 +53,7 @@ def _facts(found: VerificationEvaluation) -> dict[str, Cell]:
         "non-mated pairs": curve.non_mated,
         "photos failed to enrol": failed,
         "FTE": failed / photos,
-        "pairs of them, counted as no match": int(np.isneginf(found.trials.scores).sum()),
+        "pairs with such a photo, never a match": int(np.isneginf(found.trials.scores).sum()),
         "photos with several faces": sum(photo.faces > 1 for photo in found.photos),
         "face taken": found.face,
         **found.model,

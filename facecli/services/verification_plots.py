@@ -21,7 +21,8 @@ def det(found: VerificationEvaluation) -> Plot:
     """Plot the two errors against each other, with its band over people."""
     rates, curve = found.rates, found.rates.curve
     at = rates.det_index
-    shown = curve.fmr[at] > 0  # the axis is logarithmic
+    # On these axes 0 is the border: where the FMR gets there the curve ends, rather than climb along it.
+    shown = at <= np.flatnonzero(curve.false_matches == 0)[0]
     x, y = curve.fmr[at][shown], curve.fnmr[at][shown]
     known = not np.isnan(rates.det_low[shown]).any()
     band = (tuple(rates.det_low[shown].tolist()), tuple(rates.det_high[shown].tolist())) if known else ((), ())
@@ -48,7 +49,7 @@ def roc(found: VerificationEvaluation) -> Plot:
 
 def _mark(found: VerificationEvaluation, *, complement: bool) -> tuple[Mark, ...]:
     fmr, fnmr = (None if rate is None else rate.value for rate in (found.fmr, found.fnmr))
-    if fmr is None or fnmr is None or (fmr == 0 and not complement):
+    if fmr is None or fnmr is None:
         return ()
     return (Mark(f"threshold {found.threshold:g}", fmr, 1 - fnmr if complement else fnmr),)
 

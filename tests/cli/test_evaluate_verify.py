@@ -47,7 +47,11 @@ def test_the_people_of_the_samples_are_told_apart(run, pairs: Path, root: Path) 
 
     assert done.code == 0
     assert (facts["photos"], facts["people"], facts["mated pairs"], facts["non-mated pairs"]) == (5, 3, 2, 2)
-    assert (facts["photos failed to enrol"], facts["FTE"], facts["pairs of them, counted as no match"]) == (1, 0.2, 1)
+    assert (facts["photos failed to enrol"], facts["FTE"], facts["pairs with such a photo, never a match"]) == (
+        1,
+        0.2,
+        1,
+    )
     assert (facts["face taken"], facts["threshold in use"]) == (DEFAULT_FACE, THRESHOLD)
     used = {row["error"]: row for row in tables["At the threshold in use"]}
     assert [(used[error]["errors"], used[error]["trials"]) for error in ("FMR", "FNMR")] == [(0, 2), (0, 2)]

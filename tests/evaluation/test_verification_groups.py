@@ -25,7 +25,7 @@ def test_each_group_by_hand() -> None:
     assert (large.value, large.people, large.mated, large.non_mated) == ("q", 3, 3, 1)
     assert (large.fnmr.count, large.fnmr.trials, large.fmr.count) == (2, 3, 0)
     assert (small.value, small.people, small.fnmr.count, small.fmr.count) == ("p", 2, 0, 1)
-    assert large.doubts == ("3 mated pairs", "1 non-mated pair")
+    assert large.doubts == ("only 3 mated pairs", "only 1 non-mated pair")
 
 
 def test_groups_are_in_order_and_whole() -> None:

@@ -116,6 +116,7 @@ class TestErrorCurve:
         assert (at[0], at[-1]) == (0, curve.thresholds.size - 1)
         assert (np.diff(at) > 0).all()
         assert 1 / 2000 in curve.fmr[at]
+        assert np.flatnonzero(curve.fmr == 0)[0] in at
         assert list(curve_of([0.9], [0.1]).thinned(100)) == [0, 1, 2]
 
     @given(mated=some, non_mated=some, data=st.data())

@@ -82,7 +82,7 @@ def test_the_document_by_hand(pairs: PairList, analyser: Analyser) -> None:
 
     assert {
         "photos": 8, "people": 3, "people told apart by": "the photos' folders", "mated pairs": 4,
-        "non-mated pairs": 4, "photos failed to enrol": 2, "FTE": 0.25, "pairs of them, counted as no match": 2,
+        "non-mated pairs": 4, "photos failed to enrol": 2, "FTE": 0.25, "pairs with such a photo, never a match": 2,
         "photos with several faces": 0, "face taken": "largest", "detector": "fake", "threshold in use": 0.75,
     }.items() <= document.facts.items()  # fmt: skip
     assert [row["note"] for row in table(document, "FNMR at fixed FMR")] == [
@@ -110,7 +110,7 @@ def test_groups_are_those_columns_that_can_be(pairs: PairList, analyser: Analyse
         ("green", 3, 0.5, 0.0),
         ("red", 2, 0.5, 0.0),
     ]
-    assert rows[0]["beware"] == "2 mated pairs; 2 non-mated pairs"
+    assert rows[0]["beware"] == "only 2 mated pairs; only 2 non-mated pairs"
     assert "the column 'same' does not name groups of pairs (2 to 50 of them) and was left out" in document.warnings
     assert any("2 of 2 groups are too small" in warning for warning in document.warnings)
 
@@ -128,7 +128,7 @@ def test_groups_are_compared_at_one_threshold_for_all(tmp_path: Path, analyser: 
         ("the threshold in use", 0.75),
     ]
     assert [group.fnmr.value for column in found.groups for group in column.groups] == [0, 0, 1, 1]
-    assert found.groups[0].groups[0].doubts == ("5 mated pairs", "5 non-mated pairs")
+    assert found.groups[0].groups[0].doubts == ("only 5 mated pairs", "only 5 non-mated pairs")
 
 
 @pytest.mark.parametrize(("face", "score"), [("largest", 0.0), ("central", 1.0)])
@@ -149,7 +149,8 @@ def test_plots_and_pictures(pairs: PairList, analyser: Analyser) -> None:
     # At 0.5 the yellow photo also matches a stranger: FMR 1/4, FNMR 1/4 for the one that failed to enrol.
     assert [(mark.x, mark.y) for mark in (*det.marks, *roc.marks)] == [(0.25, 0.25), (0.25, 0.75)]
     assert (det.series[0].x[0], det.series[0].y[0]) == (0.75, 0.25)
-    assert all(x > 0 for x in det.series[0].x)
+    # It ends where the FMR gets 0, at the two mated scores of 1.
+    assert [pair for pair in zip(det.series[0].x, det.series[0].y, strict=True) if pair[0] == 0] == [(0, 0.5)]
     assert (roc.series[0].x[-1], roc.series[0].y[-1]) == (0, 0)
     assert [sum(series.y) for series in histogram.series] == [3, 3]  # without those that failed
     assert histogram.series[0].x == histogram.series[1].x
