@@ -97,10 +97,15 @@ def _pair_picture(found: VerificationEvaluation, at: int) -> Picture:
     photos = [found.photos[index] for index in found.pairs.pairs[at]]
     boxes = tuple(None if photo.face is None else _box(photo.face.detection.box_xyxy.tolist()) for photo in photos)
     score = float(found.trials.scores[at])
-    names = " and ".join("/".join(Path(photo.path).parts[-2:]) for photo in photos)
+    names = " and ".join(_short(Path(photo.path)) for photo in photos)
     return Picture(tuple(photo.path for photo in photos), names, score, boxes)
 
 
 def _box(values: list[float]) -> tuple[float, float, float, float]:
     left, top, right, bottom = values
     return left, top, right, bottom
+
+
+def _short(path: Path) -> str:
+    """Return a file's name, with that of its folder unless the name starts with it, as those of LFW do."""
+    return path.name if path.name.startswith(path.parent.name) else f"{path.parent.name}/{path.name}"

@@ -161,6 +161,15 @@ def test_plots_and_pictures(pairs: PairList, analyser: Analyser) -> None:
     assert [Path(picture.paths[0]).name for picture in failed.pictures] == ["empty.png", "torn.png"]
 
 
+def test_a_name_that_says_whose_photo_it_is_stands_alone(tmp_path: Path, analyser: Analyser) -> None:
+    for name in ("ada/ada_1", "ada/2"):
+        write_picture(tmp_path / f"{name}.png", (RED, 0, 0, 40))
+    pairs = listed(tmp_path, "1,ada/ada_1.png,ada/2.png")
+    document = to_document(evaluate_verification(pairs, analyser, face="largest", threshold=0.5))
+
+    assert document.pictures[0].pictures[0].text == "ada_1.png and ada/2.png"
+
+
 def test_folds_of_the_list_and_dealt_ones(photos: Path, analyser: Analyser) -> None:
     lines = ["1,ada/1.png,ada/2.png", "0,ada/1.png,bob/1.png", "1,bob/1.png,bob/2.png", "0,bob/1.png,cat/1.png"]
     own = listed(photos, *(f"{line},{fold}" for line, fold in zip(lines, "aabb", strict=True)), columns=",fold")
