@@ -103,12 +103,13 @@ class Recognizer:
         GalleryError
             If there is no gallery, or it cannot serve. A photo that fails is a result with its error.
         """
-        search = self._app.search(self._opened())
+        gallery = self._opened()
+        search = self._app.search(gallery)
         analyses = identify_photos(
             map(_source, photos),
             self._analyser,
             search,
-            threshold=self._app.threshold,
+            self._app.decisions(gallery, search),
             candidates=self.settings.candidates,
         )
         for analysis in analyses:
@@ -137,7 +138,7 @@ class Recognizer:
             _source(first),
             _source(second),
             self._analyser,
-            threshold=self._app.threshold,
+            threshold=self._app.verification_threshold,
             take_largest=take_largest,
         )
 

@@ -17,8 +17,11 @@ from facecli.runtime.deferred import DeferredNetwork
 from facecli.runtime.device import Device, resolve_device
 from facecli.runtime.manifest import Manifest
 from facecli.runtime.network import Engine, Network
+from facecli.runtime.score_file import read_scores
 from facecli.runtime.weights import locate, verify
+from facecli.scores import ScoreDistribution
 from facecli.services.analysis import Analyser, default_jobs
+from facecli.services.calibration import Decisions, unmeasured_error
 from facecli.services.stages import Detector, Embedder
 from facecli.settings import Settings
 
@@ -167,23 +170,52 @@ class App:
             side_px=manifest.size_hw[0] if manifest.size_hw else 112,
             output=manifest.output_names[0] if manifest.output_names else None,
             mirror=self.settings.mirror,
+            centre=manifest.centre,
         )
 
+    @cached_property
+    def scores(self) -> ScoreDistribution | None:
+        """How the embedder's scores fall; None where nobody measured them.
+
+        Raises
+        ------
+        WeightsError
+            If what was measured is damaged, or belongs to other weights.
+        """
+        manifest = self.embedder_manifest
+        return read_scores(manifest.folder, manifest.model_id)
+
     @property
-    def threshold(self) -> float:
-        """Least score for a name: the setting, or the one measured for the embedder.
+    def verification_threshold(self) -> float:
+        """Least score for one person in two photos: the setting, or the one that keeps to the false match rate.
 
         Raises
         ------
         ConfigError
-            If there is neither.
+            If there is no threshold, and the embedder's scores were not measured.
         """
         if self.settings.threshold is not None:
             return self.settings.threshold
-        manifest = self.embedder_manifest
-        if manifest.threshold is None:
-            raise ConfigError(f"no threshold has been measured for {manifest.name}", hint="Give one with --threshold.")
-        return manifest.threshold
+        if self.scores is None:
+            raise unmeasured_error(self.embedder_manifest.model_id)
+        return self.scores.score_at(self.settings.fmr)
+
+    def decisions(self, gallery: Gallery, search: GallerySearch) -> Decisions:
+        """Make what decides by the settings, for an open gallery.
+
+        Raises
+        ------
+        ConfigError
+            If there is no threshold, and the embedder's scores were not measured.
+        """
+        return Decisions(
+            gallery,
+            search,
+            model_id=self.embedder_manifest.model_id,
+            scores=self.scores,
+            fpir=self.settings.fpir,
+            threshold=self.settings.threshold,
+        )
 
     def analyser(self, *, embed: bool = True) -> Analyser:
         """Make an analyser; without `embed` it stops after detection."""

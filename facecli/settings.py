@@ -18,6 +18,7 @@ LOCAL_FILE: Final = "facecli.toml"
 DETECTORS: Final = ("centerface", "yunet", "mtcnn")
 ENGINES: Final = ("auto", "openvino", "torch")
 PRECISIONS: Final = ("f32", "bf16")
+RATES: Final = ("fpir", "fmr")
 
 
 def _setting(default: Any, about: str, **limits: Any) -> Any:
@@ -40,8 +41,17 @@ class Settings:
     edges: bool = _setting(True, "let the edge map skip blank photos and uniform borders")
     embedder: str = _setting("sface", "what turns faces into vectors: a model's name, or onnx:FILE")
     mirror: bool = _setting(True, "average each face with its mirror image")
+    fpir: float = _setting(
+        0.01, "share of searches for strangers that may give a name; sets the threshold", least=1e-9, most=0.5
+    )
+    fmr: float = _setting(
+        0.001, "share of pairs of strangers that may pass for one person in verify", least=1e-9, most=0.5
+    )
     threshold: float | None = _setting(
-        None, "least score for a name; by default the embedder's own", least=-1.0, most=1.0
+        None, "least score for a name, instead of one that keeps to fpir or fmr", least=-1.0, most=1.0
+    )
+    min_quality: float = _setting(
+        0.0, "least quality of a face to be enrolled or named; 0: any", least=0.0, most=1.0
     )
     candidates: int = _setting(3, "nearest people to report for each face", least=1, most=1000)
     salvage: bool = _setting(False, "use what can be decoded of truncated photos")
@@ -106,17 +116,47 @@ def load_settings(
     values: dict[str, Any] = {}
     origins = dict.fromkeys(known, "default")
     for path in (user_file(), (folder or Path()) / LOCAL_FILE):
-        for name, value in _read(path).items():
+        table = _read(path)
+        for name, value in table.items():
             if name not in known:
                 raise ConfigError(f"{path}: there is no setting '{name}'", hint=_names_hint(name, known))
-            values[name], origins[name] = _fit(name, value, str(path)), str(path)
-    for name in known:
-        variable = ENVIRONMENT_PREFIX + name.upper()
-        if environment.get(variable):
-            values[name], origins[name] = _fit(name, environment[variable], variable, text=True), variable
-        if flags.get(name) is not None:
-            values[name], origins[name] = _fit(name, flags[name], f"--{name.replace('_', '-')}"), "command line"
+            table[name] = _fit(name, value, str(path))
+        _overlay(values, origins, table, dict.fromkeys(table, str(path)))
+    variables = {name: ENVIRONMENT_PREFIX + name.upper() for name in known}
+    set_there = {
+        name: _fit(name, environment[variable], variable, text=True)
+        for name, variable in variables.items()
+        if environment.get(variable)
+    }
+    _overlay(values, origins, set_there, variables)
+    given = {
+        name: _fit(name, flags[name], f"--{name.replace('_', '-')}") for name in known if flags.get(name) is not None
+    }
+    _overlay(values, origins, given, dict.fromkeys(given, "command line"))
     return Settings(**values), origins
+
+
+def _overlay(
+    values: dict[str, Any], origins: dict[str, str], later: Mapping[str, Any], places: Mapping[str, str]
+) -> None:
+    """Put settings over those of a weaker place. A rate there replaces a threshold here: each says what the other is.
+
+    Raises
+    ------
+    ConfigError
+        If one place sets both.
+    """
+    rate = next((name for name in RATES if name in later), None)
+    if rate is not None and "threshold" in later:
+        raise ConfigError(
+            f"{places['threshold']}: threshold and {rate} contradict each other",
+            hint="A rate chooses the threshold: give one of the two.",
+        )
+    if rate is not None:
+        values.pop("threshold", None)
+        origins["threshold"] = "default"
+    for name, value in later.items():
+        values[name], origins[name] = value, places[name]
 
 
 def _names_hint(name: str, known: Iterable[str]) -> str:
@@ -146,7 +186,7 @@ def _fit(name: str, value: Any, place: str, *, text: bool = False) -> Any:
     choices = limits.get("choices")
     if fitted is None:
         expected = {bool: "true or false", int: "a whole number", int | None: "a whole number"}.get(kind, "a text")
-        expected = "a number" if kind == float | None else expected
+        expected = "a number" if kind in (float, float | None) else expected
     elif choices and fitted not in choices:
         expected = "one of " + ", ".join(choices)
     elif isinstance(fitted, int | float) and not least <= fitted <= most:
@@ -162,7 +202,7 @@ def _of_kind(kind: Any, value: Any) -> Any:
         return value if isinstance(value, bool) else None
     if kind in (int, int | None):
         return value if isinstance(value, int) and not isinstance(value, bool) else None
-    if kind == float | None:
+    if kind in (float, float | None):
         fits = isinstance(value, int | float) and not isinstance(value, bool)
         return float(value) if fits else None
     if kind == Path | None:
@@ -177,7 +217,7 @@ def _of_text(kind: Any, text: str) -> Any:
     try:
         if kind in (int, int | None):
             return int(text)
-        if kind == float | None:
+        if kind in (float, float | None):
             return float(text)
     except ValueError:
         return None

@@ -145,11 +145,14 @@ class Quality:
         Every part that falls below its limit, the worst first.
     measures : dict of str to float
         What was measured; `facecli.embed.quality` says how.
+    weakest : QualityReason or None
+        The part that gives the score, below its limit or not; None where there is nothing to object to.
     """
 
     score: float
     reasons: tuple[QualityReason, ...] = ()
     measures: dict[str, float] = field(default_factory=dict)
+    weakest: QualityReason | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -215,16 +218,35 @@ class Candidate:
     score: float  # cosine similarity in [-1, 1]
 
 
+Rejection: TypeAlias = Literal["low_quality"]
+
+
 @dataclass(frozen=True, slots=True)
 class Identification:
     """The open-set answer for one face.
 
-    `person` is None when no candidate reached the threshold: the face is unknown.
+    Attributes
+    ----------
+    candidates : tuple of Candidate
+        Rank 1 first.
+    threshold : float
+    person : Candidate or None
+        None when no candidate reached the threshold, or the face was rejected: the face is unknown.
+    fpir : float or None
+        Share of strangers' searches that the threshold was chosen to give a name to; None where the user gave it.
+    probability : float or None
+        That the nearest candidate is the right person, if half of all faces searched are of people enrolled; None
+        where the model's scores were not measured, or nobody is enrolled.
+    rejection : {"low_quality"} or None
+        Why the face is not named whatever its candidates score; None where the threshold decided.
     """
 
     candidates: tuple[Candidate, ...]
     threshold: float
     person: Candidate | None
+    fpir: float | None = None
+    probability: float | None = None
+    rejection: Rejection | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

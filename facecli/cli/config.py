@@ -18,7 +18,7 @@ def _group() -> None:
 
 
 @app.command()
-@command("threshold", "candidates", "mirror")
+@command("fpir", "fmr", "threshold", "candidates", "mirror")
 def show(call: Call) -> int:
     """Show every setting, its value and where that comes from.
 

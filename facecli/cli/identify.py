@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from facecli.cli.messages import say, warn
 from facecli.cli.options import Annotate, Call, FailUnknown, FilesFrom, Images, Nul, Recursive, command
 
 if TYPE_CHECKING:
+    from facecli.decide.identification import DecisionRule
     from facecli.services.analysis import PhotoSource
 
 
-@command("threshold", "candidates", "mirror")
+@command("fpir", "threshold", "candidates", "mirror")
 def identify(
     call: Call,
     images: Images = None,
@@ -44,13 +46,10 @@ def identify_sources(
     app = App(call.settings)
     with app.open_gallery() as gallery:
         analyser = app.analyser()
-        analyses = identify_photos(
-            sources,
-            analyser,
-            app.search(gallery),
-            threshold=app.threshold,
-            candidates=call.settings.candidates,
-        )
+        search = app.search(gallery)
+        decisions = app.decisions(gallery, search)
+        _say_rule(call, decisions.rule())
+        analyses = identify_photos(sources, analyser, search, decisions, candidates=call.settings.candidates)
         return report_photos(
             call,
             analyses,
@@ -60,6 +59,18 @@ def identify_sources(
             root=root,
             fail_unknown=fail_unknown,
         )
+
+
+def _say_rule(call: Call, rule: DecisionRule) -> None:
+    """Say what the threshold promises; without -v only where it cannot keep to the rate asked for."""
+    from facecli.services.calibration import promise, shortfall
+
+    if rule.choice is None or rule.calibration is None or call.quiet:
+        return
+    if call.verbose:
+        say(promise(rule.choice, rule.calibration.person_count))
+    if not rule.choice.supported:
+        warn(shortfall(rule.choice, rule.calibration.supported_fpir))
 
 
 def _common_root(images: list[str] | None) -> Path | None:

@@ -120,11 +120,26 @@ def _global_options(
 
 def _setting_options(
     *,
-    threshold: Annotated[
+    fpir: Annotated[
         float | None,
         typer.Option(
-            "--threshold", metavar="SCORE", help="Least score for a name, -1 to 1; by default the embedder's own."
+            "--fpir",
+            metavar="RATE",
+            help="Share of searches for strangers that may give a name; sets the threshold for this gallery. "
+            "By default 0.01.",
         ),
+    ] = None,
+    fmr: Annotated[
+        float | None,
+        typer.Option(
+            "--fmr",
+            metavar="RATE",
+            help="Share of pairs of strangers that may pass for one person; sets the threshold. By default 0.001.",
+        ),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option("--threshold", metavar="SCORE", help="Least score for a name, -1 to 1, instead of a rate."),
     ] = None,
     candidates: Annotated[
         int | None, typer.Option("--candidates", "-k", metavar="N", help="Nearest people to report for each face.")

@@ -13,7 +13,7 @@ from facecli.errors import UsageError
 COLUMNS = ("answer", "score", "threshold", "path_a", "path_b")
 
 
-@command("threshold", "mirror")
+@command("fmr", "threshold", "mirror")
 def verify(
     call: Call,
     photo_a: Annotated[
@@ -42,7 +42,7 @@ def verify(
         first,
         second,
         app.analyser(),
-        threshold=app.threshold,
+        threshold=app.verification_threshold,
         take_largest=on_multi == "largest",
     )
     for warning in () if call.quiet else answer.warnings:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from facecli.decide.calibration import Calibration, ThresholdChoice
 from facecli.decide.threshold import is_match
 from facecli.errors import ConfigError
 from facecli.types import Candidate, Identification
@@ -31,26 +32,52 @@ class NameConflict:
     warning: str
 
 
-def identify(candidates: Iterable[Candidate], threshold: float) -> Identification:
-    """Name the nearest candidate if it reaches the threshold, and nobody otherwise.
+@dataclass(frozen=True, slots=True, eq=False)
+class DecisionRule:
+    """When a name is given.
 
-    Parameters
+    Attributes
     ----------
-    candidates : iterable of Candidate
-        Of one face, in any order; none where the gallery is empty.
     threshold : float
-        Cosine similarity; above 1 nobody is ever named.
+        Least cosine similarity; above 1 nobody is ever named.
+    choice : ThresholdChoice, optional
+        The promise behind the threshold; None where the user gave it.
+    calibration : Calibration, optional
+        What is known about this gallery's false positives; None where the model's scores were not measured.
 
     Raises
     ------
     ConfigError
         If the threshold is NaN.
     """
-    if math.isnan(threshold):
-        raise ConfigError("the threshold is not a number", hint="Give a cosine similarity between -1 and 1.")
+
+    threshold: float
+    choice: ThresholdChoice | None = None
+    calibration: Calibration | None = None
+
+    def __post_init__(self) -> None:
+        if math.isnan(self.threshold):
+            raise ConfigError("the threshold is not a number", hint="Give a cosine similarity between -1 and 1.")
+
+
+def identify(candidates: Iterable[Candidate], rule: DecisionRule) -> Identification:
+    """Name the nearest candidate if it reaches the threshold, and nobody otherwise.
+
+    Parameters
+    ----------
+    candidates : iterable of Candidate
+        Of one face, in any order; none where the gallery is empty.
+    rule : DecisionRule
+    """
     ranked = tuple(sorted(candidates, key=lambda candidate: candidate.rank))
-    person = ranked[0] if ranked and is_match(ranked[0].score, threshold) else None
-    return Identification(candidates=ranked, threshold=threshold, person=person)
+    nearest = ranked[0] if ranked else None
+    return Identification(
+        candidates=ranked,
+        threshold=rule.threshold,
+        person=nearest if nearest is not None and is_match(nearest.score, rule.threshold) else None,
+        fpir=rule.choice.fpir if rule.choice else None,
+        probability=rule.calibration.probability(nearest.score) if nearest and rule.calibration else None,
+    )
 
 
 def name_conflicts(identifications: Sequence[Identification | None]) -> list[NameConflict]:

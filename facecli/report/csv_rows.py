@@ -41,6 +41,8 @@ COLUMNS: Final = (
     "nearest",  # first candidate, named or not
     "nearest_person_id",
     "elapsed_ms",  # of the photo, repeated for each face
+    "fpir",  # share of strangers' searches that the threshold lets through; empty where it was given
+    "probability",  # that the nearest is the right person, if half of all faces are of people enrolled
 )
 """The header. New columns come at the end only."""
 
@@ -110,7 +112,7 @@ def _row(record: dict[str, Any], face: dict[str, Any] | None, number: int) -> di
     return (
         row
         | dict(zip(("left", "top", "right", "bottom"), face["box"], strict=True))
-        | {name: face.get(name) for name in ("detection_score", "name", "person_id", "score", "threshold")}
+        | {name: face.get(name) for name in ("detection_score", "name", "person_id", "score", "threshold", "fpir", "probability")}
         | {
             "face": number,
             "quality": quality.get("score"),

@@ -32,7 +32,7 @@ def photo_record(result: PhotoResult, *, with_embedding: bool = False) -> dict[s
     dict
         str, int, float, bool, None, list and dict only; a number that is not finite is None. Fields of steps
         that were not run are left out of a face: no ``quality``, or none of ``name``, ``person_id``, ``score``,
-        ``threshold`` and ``candidates``.
+        ``threshold``, ``rejection`` and ``candidates``.
     """
     error = result.error
     return {
@@ -79,6 +79,9 @@ def _identification_record(identification: Identification) -> dict[str, Any]:
         "person_id": None if person is None else int(person.person_id),
         "score": rounded_score(best_score(identification), threshold),
         "threshold": rounded(threshold, SCORE_DECIMALS),
+        "rejection": identification.rejection,
+        "fpir": identification.fpir,
+        "probability": rounded(identification.probability, SCORE_DECIMALS),
         "candidates": [
             {
                 "name": candidate.name,

@@ -38,12 +38,13 @@ _COLUMNS: Final[dict[str, tuple[int, int]]] = {
     "name": (12, 3),
     "score": (6, 0),
     "threshold": (9, 0),
+    "match": (6, 0),
     "nearest": (12, 3),
     "quality": (8, 2),
     "embedding": (9, 0),
     "box": (9, 2),  # left,top widthxheight
 }
-_RIGHT: Final = frozenset({"face", "score", "threshold"})
+_RIGHT: Final = frozenset({"face", "score", "threshold", "match"})
 _GAP: Final = 2
 _ROW_DECIMALS: Final = 4
 
@@ -139,6 +140,7 @@ def _identification_cells(identification: Identification) -> dict[str, tuple[str
         "name": (UNKNOWN, "italic yellow") if person is None else (visible(person.name), "bold green"),
         "score": (_number(rounded_score(best_score(identification), threshold, SCORE_DECIMALS)), ""),
         "threshold": (_number(rounded(threshold, SCORE_DECIMALS)), "dim"),
+        "match": (_percent(identification.probability), "dim"),
         "nearest": ("", ""),
     }
     if person is None:
@@ -148,6 +150,15 @@ def _identification_cells(identification: Identification) -> dict[str, tuple[str
         )
         cells["nearest"] = ("\n".join(nearest) or "nobody enrolled", "dim")
     return cells
+
+
+def _percent(probability: float | None) -> str:
+    """Write how sure a match is, never as certain."""
+    if probability is None:
+        return "-"
+    if probability < 0.01 or probability > 0.99:
+        return "< 1 %" if probability < 0.5 else "> 99 %"
+    return f"{100 * probability:.0f} %"
 
 
 def _number(value: float | None, decimals: int = SCORE_DECIMALS) -> str:

@@ -6,26 +6,39 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from facecli.decide.identification import identify, name_conflicts
+from facecli.decide.rejection import reject_low_quality
+from facecli.embed.advice import ADVICE, advice_for, reason_words, reasons_of
 from facecli.gallery.search import GallerySearch
 from facecli.services.analysis import Analyser, Analysis, PhotoSource
+from facecli.services.calibration import Decisions
+from facecli.types import Face
 
 
 def identify_photos(
-    sources: Iterable[PhotoSource], analyser: Analyser, search: GallerySearch, *, threshold: float, candidates: int
+    sources: Iterable[PhotoSource],
+    analyser: Analyser,
+    search: GallerySearch,
+    decisions: Decisions,
+    *,
+    candidates: int,
+    min_quality: float = 0.0,
 ) -> Iterator[Analysis]:
     """Identify every face of every photo, in the order of `sources`.
 
     Parameters
     ----------
-    threshold : float
-        Least cosine similarity for a name.
+    decisions : Decisions
+        Gives the rule by which a name is given, batch by batch: the gallery may change meanwhile.
     candidates : int
         How many people to report for each face, near or not.
+    min_quality : float
+        A face of a lower quality score, 0 to 1, is not named.
 
     Yields
     ------
     Analysis
-        Faces carry their `Identification`; a person named twice in one photo is a warning.
+        Faces carry their `Identification`; a person named twice in one photo is a warning, and so are faces too poor
+        to be named.
 
     Raises
     ------
@@ -33,12 +46,28 @@ def identify_photos(
         If the gallery cannot serve. What is wrong with a photo is in its `Analysis` instead.
     """
     for batch in analyser.analyse_in_batches(sources):
+        rule = decisions.rule()
         embeddings = [face.embedding for analysis in batch for face in analysis.faces if face.embedding]
-        answers = (identify(found, threshold) for found in search.candidates(embeddings, candidates))
+        answers = (identify(found, rule) for found in search.candidates(embeddings, candidates))
         for analysis in batch:
             analysis.faces = tuple(
-                replace(face, identification=next(answers)) if face.embedding else face for face in analysis.faces
+                replace(face, identification=reject_low_quality(next(answers), face.quality, min_quality))
+                if face.embedding
+                else face
+                for face in analysis.faces
             )
+            analysis.warnings += _rejections(analysis.faces, min_quality)
             conflicts = name_conflicts([face.identification for face in analysis.faces])
             analysis.warnings += tuple(conflict.warning for conflict in conflicts)
             yield analysis
+
+
+def _rejections(faces: Iterable[Face], min_quality: float) -> tuple[str, ...]:
+    """Return one warning for all faces of a photo that are too poor to be named: how many, why, and what to do."""
+    poor = [face.quality for face in faces if face.quality and face.identification and face.identification.rejection]
+    if not poor:
+        return ()
+    reasons = [reason for reason in ADVICE if any(reason in reasons_of(quality) for quality in poor)]
+    count = "1 face was" if len(poor) == 1 else f"{len(poor)} faces were"
+    why = f"{count} not named for quality below {min_quality:.2f}: {reason_words(reasons)}"
+    return (f"{why}. {advice_for(reasons)}".removesuffix(". "),)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facecli.decide.identification import NameConflict, identify, name_conflicts
+from facecli.decide.identification import DecisionRule, NameConflict, identify, name_conflicts
 from facecli.errors import ConfigError
 from facecli.types import Candidate, Identification
 
@@ -19,15 +19,15 @@ def candidate(rank: int, person_id: int, score: float) -> Candidate:
 
 
 def named(person_id: int) -> Identification:
-    return identify([candidate(1, person_id, 0.9)], 0.5)
+    return identify([candidate(1, person_id, 0.9)], DecisionRule(0.5))
 
 
-UNKNOWN = identify([candidate(1, ANA, 0.4)], 0.5)
+UNKNOWN = identify([candidate(1, ANA, 0.4)], DecisionRule(0.5))
 
 
 def test_the_nearest_candidate_is_named_at_the_threshold_and_the_order_given_does_not_matter():
     first, second = candidate(1, BO, 0.5), candidate(2, ANA, 0.45)
-    assert identify([second, first], 0.5) == Identification((first, second), 0.5, first)
+    assert identify([second, first], DecisionRule(0.5)) == Identification((first, second), 0.5, first)
 
 
 def test_below_the_threshold_nobody_is_named_but_the_candidates_stay():
@@ -35,12 +35,12 @@ def test_below_the_threshold_nobody_is_named_but_the_candidates_stay():
 
 
 def test_an_empty_gallery_names_nobody():
-    assert identify([], -1.0) == Identification((), -1.0, None)
+    assert identify([], DecisionRule(-1.0)) == Identification((), -1.0, None)
 
 
 def test_a_threshold_that_is_no_number_is_refused():
     with pytest.raises(ConfigError, match="not a number"):
-        identify([candidate(1, ANA, 0.9)], math.nan)
+        identify([candidate(1, ANA, 0.9)], DecisionRule(math.nan))
 
 
 @given(
@@ -50,7 +50,7 @@ def test_a_threshold_that_is_no_number_is_refused():
 )
 def test_a_stricter_threshold_never_names_more(scores, threshold, more):
     candidates = [candidate(rank, ANA, score) for rank, score in enumerate(scores, 1)]
-    lenient, strict = identify(candidates, threshold), identify(candidates, threshold + more)
+    lenient, strict = identify(candidates, DecisionRule(threshold)), identify(candidates, DecisionRule(threshold + more))
     assert strict.person is None or strict.person == lenient.person
 
 

@@ -9,6 +9,7 @@ from facecli.gallery.records import NewTemplate
 from facecli.gallery.search import GallerySearch
 from facecli.gallery.store import Gallery
 from facecli.services.analysis import Analyser, Analysis, PhotoSource
+from facecli.services.calibration import Decisions
 from facecli.services.identification import identify_photos
 from facecli.types import Embedding
 
@@ -31,7 +32,12 @@ def identified(
     gallery: Gallery, analyser: Analyser, *photos: bytes, threshold: float = 0.9, candidates: int = 3
 ) -> list[Analysis]:
     sources = [PhotoSource(str(number), data) for number, data in enumerate(photos)]
-    return list(identify_photos(sources, analyser, GallerySearch(gallery), threshold=threshold, candidates=candidates))
+    search = GallerySearch(gallery)
+    return list(identify_photos(sources, analyser, search, decisions(gallery, search, threshold), candidates=candidates))
+
+
+def decisions(gallery: Gallery, search: GallerySearch, threshold: float) -> Decisions:
+    return Decisions(gallery, search, model_id="fake", scores=None, fpir=0.01, threshold=threshold)
 
 
 def names(analysis: Analysis) -> list[str | None]:
@@ -106,7 +112,8 @@ def test_in_an_empty_gallery_everybody_is_unknown(gallery: Gallery, analyser: An
 def test_somebody_enrolled_between_batches_is_found_in_the_next(people: Gallery, analyser: Analyser) -> None:
     blue = picture((BLUE, 0, 0, 50))
     sources = [PhotoSource(str(number), blue) for number in range(4)]
-    found = identify_photos(sources, analyser, GallerySearch(people), threshold=0.9, candidates=1)
+    search = GallerySearch(people)
+    found = identify_photos(sources, analyser, search, decisions(people, search, 0.9), candidates=1)
 
     first = [names(next(found)) for _ in range(2)]
     enrol(people, "Blue", [0, 0, 1])

@@ -12,7 +12,7 @@ from facecli.cli.options import Call, command
 from facecli.errors import UsageError
 
 
-@command("threshold", "mirror")
+@command("fpir", "threshold", "mirror")
 def identify(
     call: Call,
     probes: Annotated[

@@ -16,7 +16,7 @@ from facecli.errors import UsageError
 DEFAULT_FACE: Final = "central"
 
 
-@command("threshold", "mirror")
+@command("fmr", "threshold", "mirror")
 def verify(
     call: Call,
     pairs: Annotated[
@@ -72,13 +72,13 @@ def verify(
     check_report(report)
     listed = read_pairs(pairs, pairs.parent if root is None else root)
     app = App(call.settings)
-    given = call.settings.threshold
+    measured = call.settings.threshold is not None or app.scores is not None
     with progress_bar(call, len(listed.photos)) as progress:
         found = evaluate_verification(
             listed,
             app.analyser(),
             face=chosen,
-            threshold=app.embedder_manifest.threshold if given is None else given,
+            threshold=app.verification_threshold if measured else None,
             folds=folds,
             on_photo=progress.advance,
         )

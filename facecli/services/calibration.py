@@ -1,0 +1,207 @@
+"""The threshold for a rate: this gallery's own searches, the model's scores, and what follows from both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from facecli.decide.calibration import Calibration, StrangerSearches, ThresholdChoice
+from facecli.decide.identification import DecisionRule
+from facecli.errors import ConfigError
+from facecli.gallery.records import StoredThreshold, TemplateMatrix
+from facecli.gallery.search import GallerySearch
+from facecli.gallery.store import Gallery
+from facecli.gallery.stranger_searches import NOBODY, SearchSample, sample_searches
+from facecli.scores import ScoreDistribution
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """Two people of the gallery whose photos no two strangers' photos resemble: one person under two names, or twins.
+
+    Attributes
+    ----------
+    name, other_name : str
+    score : float
+        Cosine similarity of their photos.
+    """
+
+    name: str
+    other_name: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GalleryCalibration:
+    """What is known about one gallery's false positives with one model.
+
+    Attributes
+    ----------
+    calibration : Calibration
+    sample : SearchSample
+        Its evidence in the gallery.
+    suspects : tuple of Suspect
+        Left out of the evidence, the surest first.
+    """
+
+    calibration: Calibration
+    sample: SearchSample
+    suspects: tuple[Suspect, ...]
+
+
+def calibrate(gallery: Gallery, search: GallerySearch, model_id: str, scores: ScoreDistribution) -> GalleryCalibration:
+    """Estimate a gallery's false positives, searching only what changed since the last time.
+
+    What was searched is kept in the gallery if it can be written.
+
+    Raises
+    ------
+    GalleryError
+        If the gallery cannot serve.
+    """
+    matrix = search.matrix(model_id)
+    kept = gallery.searches(model_id)
+    if kept is None or kept.revision != matrix.revision:
+        kept = sample_searches(matrix, kept)
+        if len(matrix.template_ids):  # an empty gallery does not know the model yet
+            gallery.keep_searches(kept)
+    calibration = Calibration(
+        scores,
+        # A rate for nobody would ask for no threshold at all.
+        template_count=max(len(matrix.template_ids), 1),
+        person_count=len(matrix.names),
+        searches=_searches(kept, matrix),
+    )
+    return GalleryCalibration(calibration, kept, _suspects(calibration, kept, matrix))
+
+
+def _searches(sample: SearchSample, matrix: TemplateMatrix) -> StrangerSearches:
+    found = sample.scores > NOBODY
+    own = np.searchsorted(matrix.person_ids, sample.person_ids, "right") - np.searchsorted(
+        matrix.person_ids, sample.person_ids, "left"
+    )
+    return StrangerSearches(sample.scores[found], (len(matrix.person_ids) - own)[found])
+
+
+def _suspects(calibration: Calibration, sample: SearchSample, matrix: TemplateMatrix) -> tuple[Suspect, ...]:
+    found = np.flatnonzero(sample.scores > NOBODY)[calibration.suspects]
+    owners = dict(zip(matrix.template_ids.tolist(), matrix.person_ids.tolist(), strict=True)) if len(found) else {}
+    suspects: dict[frozenset[int], Suspect] = {}
+    for row in found.tolist():
+        person, other = int(sample.person_ids[row]), owners[int(sample.nearest_template_ids[row])]
+        suspects.setdefault(
+            frozenset((person, other)),
+            Suspect(matrix.names[person], matrix.names[other], float(sample.scores[row])),
+        )
+    return tuple(suspects.values())
+
+
+class Decisions:
+    """Gives the rule by which names are given, and keeps to the gallery when it changes.
+
+    Parameters
+    ----------
+    gallery : Gallery
+    search : GallerySearch
+        Over the same gallery.
+    model_id : str
+        Of the embedder.
+    scores : ScoreDistribution or None
+        The embedder's; None where nobody measured them.
+    fpir : float
+        Share of strangers' searches that may give a name.
+    threshold : float, optional
+        The user's own, which makes no promise.
+
+    Raises
+    ------
+    ConfigError
+        If there are neither scores nor a threshold.
+    """
+
+    def __init__(
+        self,
+        gallery: Gallery,
+        search: GallerySearch,
+        *,
+        model_id: str,
+        scores: ScoreDistribution | None,
+        fpir: float,
+        threshold: float | None = None,
+    ) -> None:
+        if scores is None and threshold is None:
+            raise unmeasured_error(model_id)
+        self._gallery = gallery
+        self._search = search
+        self._model_id = model_id
+        self._scores = scores
+        self._fpir = fpir
+        self._threshold = threshold
+        self._current: tuple[int, DecisionRule] | None = None
+
+    def rule(self) -> DecisionRule:
+        """Return the rule for the gallery as it is now.
+
+        Raises
+        ------
+        GalleryError
+            If the gallery cannot serve.
+        """
+        revision = self._search.matrix(self._model_id).revision
+        if self._current is None or self._current[0] != revision:
+            self._current = revision, self._made()
+        return self._current[1]
+
+    def _made(self) -> DecisionRule:
+        if self._scores is None:
+            return DecisionRule(self._given)
+        calibration = calibrate(self._gallery, self._search, self._model_id, self._scores).calibration
+        if self._threshold is not None:
+            return DecisionRule(self._threshold, None, calibration)
+        choice = calibration.choose(self._fpir)
+        return DecisionRule(choice.threshold, choice, calibration)
+
+    @property
+    def _given(self) -> float:
+        if self._threshold is None:
+            raise unmeasured_error(self._model_id)
+        return self._threshold
+
+
+def unmeasured_error(model_id: str) -> ConfigError:
+    """Return what to raise where a rate is asked of a model whose scores nobody measured."""
+    name = model_id.partition("@")[0]
+    return ConfigError(
+        f"no rate can be promised for {name}: its scores have not been measured", hint="Give one with --threshold."
+    )
+
+
+def stored_threshold(found: GalleryCalibration, choice: ThresholdChoice) -> StoredThreshold:
+    """Return a threshold as the gallery keeps it."""
+    return StoredThreshold(
+        found.sample.model_id, found.sample.revision, choice.fpir, choice.threshold, choice.low, choice.high
+    )
+
+
+def promise(choice: ThresholdChoice, people: int) -> str:
+    """Say in a sentence what a threshold promises."""
+    return (
+        f"threshold {choice.threshold:.3f}: among {people} {'person' if people == 1 else 'people'} enrolled "
+        f"{percent(choice.fpir)} of the strangers searched for get a name "
+        f"(95 % interval {percent(choice.low)} to {percent(choice.high)})"
+    )
+
+
+def shortfall(choice: ThresholdChoice, supported_fpir: float) -> str:
+    """Say in a sentence that the evidence does not reach as far as the rate asked for."""
+    return (
+        f"the evidence supports a false positive rate of {percent(supported_fpir)} at best, not {percent(choice.fpir)}; "
+        f"threshold {choice.threshold:.3f} is the cautious end of what it allows (expect {percent(choice.low)} to "
+        f"{percent(choice.high)})"
+    )
+
+
+def percent(rate: float) -> str:
+    """Write a rate with two digits: 0.01 is "1 %", 0.00123 is "0.12 %"."""
+    return f"{float(f'{100 * rate:.2g}'):.10f}".rstrip("0").rstrip(".") + " %"
