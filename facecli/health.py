@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from facecli.app import App
-from facecli.errors import FacecliError, GalleryCorruptError
+from facecli.errors import FacecliError, GalleryCorruptError, MachineError
 from facecli.runtime.device import cuda_device_count
 from facecli.runtime.manifest import shipped_models
 from facecli.runtime.weights import cached_models, verify
@@ -85,6 +85,8 @@ def _try_networks(app: App) -> str:
     face = Detection(np.array([0, 0, side, side], np.float32), np.zeros((5, 2), np.float32), 1.0)
     crop = np.resize(noise, (side, side, 3))
     (embedding,) = app.embedder.embed([AlignedFace(crop, np.eye(2, 3, dtype=np.float32), face)])
+    if embedding is None:
+        raise MachineError(f"{app.embedder.model_id} gives no vector on {app.device}", hint="Try another --device.")
     return f"{app.settings.detector} and {embedding.model_id} run"
 
 

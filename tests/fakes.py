@@ -15,6 +15,7 @@ from facecli.types import AlignedFace, Detection, Embedding, Photo, Quality
 
 RED, GREEN, BLUE, YELLOW = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0)
 FACELESS = (85, 85, 85)  # detected, but its landmarks are impossible
+BLANK = (170, 170, 85)  # detected and aligned, but the network gives no vector
 
 Square = tuple[tuple[int, int, int], int, int, int]  # colour, left, top, side
 
@@ -81,9 +82,12 @@ class FakeEmbedder:
         crop = np.full((self.side_px, self.side_px, 3), colour, np.uint8)
         return AlignedFace(crop, np.eye(2, 3, dtype=np.float32), detection)
 
-    def embed(self, faces: Sequence[AlignedFace]) -> list[Embedding]:
+    def embed(self, faces: Sequence[AlignedFace]) -> list[Embedding | None]:
         vectors = [face.pixels[0, 0].astype(np.float32) for face in faces]
-        return [Embedding(vector / np.linalg.norm(vector), self.model_id) for vector in vectors]
+        return [
+            None if tuple(vector) == BLANK else Embedding(vector / np.linalg.norm(vector), self.model_id)
+            for vector in vectors
+        ]
 
 
 def judge(photo: Photo, detection: Detection, face: AlignedFace) -> Quality:

@@ -1,4 +1,8 @@
-"""Embedders: from aligned faces to unit vectors. What differs between them is data in their manifests."""
+"""Embedders: from aligned faces to unit vectors. What differs between them is data in their manifests.
+
+A network's vectors share a mean face that tells nobody apart: it pulls every score up, those of strangers and of poor
+photos most. Where a manifest names it as `centre`, it is taken away.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +35,8 @@ class CnnEmbedder:
         Name of the network's output; None takes its only one.
     mirror : bool
         Average each face with its mirror image: twice the work, fewer errors.
+    centre : sequence of D floats
+        Subtracted from the unit vector of a face, which is then scaled to unit length again; none if empty.
     """
 
     def __init__(
@@ -42,11 +48,13 @@ class CnnEmbedder:
         side_px: int,
         output: str | None,
         mirror: bool = True,
+        centre: Sequence[float] = (),
     ) -> None:
         self._network = network
         self._template_xy = template_xy
         self._output = output
         self._mirror = mirror
+        self._centre = np.array(centre, np.float32)
         self.side_px = side_px
         self.model_id = model_id
 
@@ -54,15 +62,20 @@ class CnnEmbedder:
         """Cut a face out for this embedder; see `facecli.embed.align.align`."""
         return align(photo, detection, self._template_xy, self.side_px)
 
-    def embed(self, faces: Sequence[AlignedFace]) -> list[Embedding]:
+    def embed(self, faces: Sequence[AlignedFace]) -> list[Embedding | None]:
         """Turn aligned faces into embeddings, in their order.
 
         Parameters
         ----------
         faces : sequence of AlignedFace
             Cut by `align` of this embedder.
+
+        Returns
+        -------
+        list of Embedding or None
+            None where the network gave zeros or what is no number: such a vector has no direction.
         """
-        embeddings: list[Embedding] = []
+        embeddings: list[Embedding | None] = []
         for start in range(0, len(faces), BATCH_SIZE):
             crops = np.stack([face.pixels for face in faces[start : start + BATCH_SIZE]])
             count = len(crops)
@@ -74,10 +87,20 @@ class CnnEmbedder:
                 # Each view counts alike, whatever its length.
                 vectors = _unit(vectors)
                 vectors = vectors[:count] + vectors[count:]
-            embeddings += [Embedding(vector, self.model_id) for vector in _unit(vectors)]
+            vectors = _unit(vectors)
+            if self._centre.size:
+                vectors = _unit(vectors - self._centre)
+            has_direction = np.isfinite(vectors).all(1)
+            embeddings += [
+                Embedding(vector, self.model_id) if good else None
+                for vector, good in zip(vectors, has_direction, strict=True)
+            ]
         return embeddings
 
 
 def _unit(vectors: FloatArray) -> FloatArray:
-    """Scale rows to unit length."""
-    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
+    """Scale rows to unit length; those of zeros and of what is no number come out as NaN."""
+    # In float64, where no square of a float32 overflows or vanishes.
+    lengths = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
+    lengths[~np.isfinite(lengths) | (lengths == 0)] = np.nan
+    return np.asarray(vectors / lengths, np.float32)

@@ -60,6 +60,7 @@ def manifest_for(path: Path) -> Manifest:
         size_hw=(height, width),
         template_xy=tuple((x * scale, y * scale) for x, y in like.template_xy),
         dimension=dimension,
+        centre=(),
         original=None,
         threshold=None,
         measured_on="",

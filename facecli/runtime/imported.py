@@ -160,6 +160,7 @@ def _onnx_manifest(file: Path, part: Path, sha256: str, name: str, cache_dir: Pa
         licence="unknown",
         output_names=(output,),
         dimension=dimension,
+        centre=(),
         threshold=None,
         measured_on="",
     )

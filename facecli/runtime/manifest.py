@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable
@@ -64,6 +65,9 @@ class Manifest:
         Five landmarks (see `LANDMARK_COUNT`) in pixels of the aligned crop; empty for detectors.
     dimension : int, optional
         Length of the embedding; None for detectors.
+    centre : tuple of float
+        What is subtracted from every unit vector before it is scaled to unit length again; `dimension` numbers,
+        or none. See `facecli.embed.cnn`.
     original : Original, optional
         What the weights were made from, where that is another file.
     threshold : float, optional
@@ -85,19 +89,23 @@ class Manifest:
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     template_xy: tuple[tuple[float, float], ...] = ()
     dimension: int | None = None
+    centre: tuple[float, ...] = ()
     original: Original | None = None
     threshold: float | None = None
     measured_on: str = ""
 
     @property
     def model_id(self) -> str:
-        """Name and content of the weights: embeddings may be compared only where this is the same."""
+        """Name, and hash of weights and centre: embeddings may be compared only where this is the same."""
         if not self.sha256:
             raise WeightsError(
                 f"the SHA-256 of the weights of {self.name!r} is not known yet",
                 hint=f"Run: facecli models pull {self.name}",
             )
-        return f"{self.name}@{self.sha256[:ID_HASH_DIGITS]}"
+        digest = self.sha256
+        if self.centre:
+            digest = hashlib.sha256(digest.encode() + np.array(self.centre, "<f4").tobytes()).hexdigest()
+        return f"{self.name}@{digest[:ID_HASH_DIGITS]}"
 
     @property
     def path(self) -> Path:
@@ -170,6 +178,7 @@ def parse_manifest(table: TomlTable, name: str, folder: Path, *, hash_may_be_unk
     size = inputs.items("size", is_count, "[height, width] in pixels", count=2) if is_embedder else None
     points = "five [x, y] pairs"
     template = inputs.items("template", _is_point, points, count=LANDMARK_COUNT) if is_embedder else []
+    dimension = outputs.count("dimension") if is_embedder else None
     threshold, measured_on = _decision(table) if is_embedder and "decision" in table else (None, "")
     manifest = Manifest(
         name=name,
@@ -189,7 +198,8 @@ def parse_manifest(table: TomlTable, name: str, folder: Path, *, hash_may_be_unk
             inside=inputs.truth("inside", default=False),
         ),
         template_xy=tuple((float(x), float(y)) for x, y in template),
-        dimension=outputs.count("dimension") if is_embedder else None,
+        dimension=dimension,
+        centre=_centre(outputs, dimension) if dimension and "centre" in outputs else (),
         original=_original(table) if "original" in table else None,
         threshold=threshold,
         measured_on=measured_on,
@@ -204,6 +214,14 @@ def _original(table: TomlTable) -> Original:
     original = Original(part.text("file"), part.sha256("sha256"), part.text("source"))
     part.close()
     return original
+
+
+def _centre(table: TomlTable, dimension: int) -> tuple[float, ...]:
+    # The vectors that it is subtracted from are 1 long, so a mean of them has no larger part.
+    expected = f"{dimension} numbers from -1 to 1, one for each of dimension"
+    return tuple(
+        float(x) for x in table.items("centre", lambda x: is_number(x) and -1 <= x <= 1, expected, count=dimension)
+    )
 
 
 def _decision(table: TomlTable) -> tuple[float, str]:
@@ -250,6 +268,8 @@ def format_manifest(manifest: Manifest) -> str:
     lines += ["", "[output]", f"names = [{', '.join(_quoted_all(manifest.output_names))}]"]
     if manifest.dimension:
         lines.append(f"dimension = {manifest.dimension}")
+    if manifest.centre:
+        lines.append(f"centre = {list(manifest.centre)}")
     if manifest.threshold is not None:
         lines += ["", "[decision]", f"threshold = {manifest.threshold}"]
         lines.append(f"measured_on = {_quoted(manifest.measured_on)}")

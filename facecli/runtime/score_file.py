@@ -3,34 +3,34 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from facecli.errors import WeightsError
-from facecli.runtime.manifest import Manifest
 from facecli.runtime.toml_table import TomlTable, is_number
 from facecli.scores import DoubleArray, ScoreDistribution, Tail
 
 SCORE_FILE: Final = "scores.toml"
 
 
-def read_scores(manifest: Manifest) -> ScoreDistribution | None:
-    """Read what was measured for an embedder; None where nothing was.
+def read_scores(folder: Path, model_id: str) -> ScoreDistribution | None:
+    """Read what was measured for the embedder in a folder; None where nothing was.
 
     Raises
     ------
     WeightsError
-        If the file is damaged, or was measured with other weights.
+        If the file is damaged, or was measured for another model than `model_id`.
     """
-    path = manifest.folder / SCORE_FILE
+    path = folder / SCORE_FILE
     if not path.is_file():
         return None
     table = TomlTable.read(path)
     model = table.text("model")
-    if model != manifest.model_id:
+    if model != model_id:
         raise WeightsError(
-            f"{path} was measured for {model}, not for {manifest.model_id}",
+            f"{path} was measured for {model}, not for {model_id}",
             hint="Measure again: python models/measure DATA",
         )
     tail = table.table("tail")

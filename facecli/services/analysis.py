@@ -201,7 +201,14 @@ class Analyser:
             faces.append(aligned)
         embeddings = iter(embedder.embed([face for aligned in faces for _, face, _ in aligned]))
         for (analysis, _), aligned in zip(good, faces, strict=True):
-            analysis.faces = tuple(Face(detection, quality, next(embeddings)) for detection, _, quality in aligned)
+            embedded = []
+            for detection, _, quality in aligned:
+                embedding = next(embeddings)
+                if embedding is None:
+                    analysis.warnings += ("a face was left out: the embedder gave no vector for it",)
+                    continue
+                embedded.append(Face(detection, quality, embedding))
+            analysis.faces = tuple(embedded)
 
     def _sharp_enough(self, analysis: Analysis, photo: Photo, found: list[Detection], side_px: int) -> Photo:
         """Return the photo at a scale at which its smallest face is at least `side_px` large, or at full resolution."""

@@ -29,6 +29,6 @@ class Embedder(Protocol):
         """Cut a face out, onto this embedder's template."""
         ...
 
-    def embed(self, faces: Sequence[AlignedFace]) -> list[Embedding]:
-        """Turn aligned faces into embeddings, in their order."""
+    def embed(self, faces: Sequence[AlignedFace]) -> list[Embedding | None]:
+        """Turn aligned faces into embeddings, in their order; None for a face that cannot be embedded."""
         ...

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -93,6 +94,17 @@ def test_an_embedder_is_read_as_it_is_written(tmp_path: Path) -> None:
     assert manifest.template.dtype == np.float32
 
 
+def test_a_centre_is_part_of_what_a_model_is(tmp_path: Path) -> None:
+    text = EMBEDDER.replace("dimension = 128", "dimension = 3\ncentre = [0.25, -0.5, 0]")
+    manifest = read_manifest(write(tmp_path, text))
+
+    assert manifest.centre == (0.25, -0.5, 0.0)
+    content = HASH.encode() + bytes.fromhex("0000803e 000000bf 00000000")  # float32, the least byte first
+    assert manifest.model_id == f"sface@{hashlib.sha256(content).hexdigest()[:12]}"
+    assert replace(manifest, centre=(0.25, -0.5, 0.1)).model_id != manifest.model_id
+    assert replace(manifest, centre=()).model_id == "sface@0123456789ab"
+
+
 def test_a_detector_has_a_stride_and_plain_preprocessing(tmp_path: Path) -> None:
     manifest = read_manifest(write(tmp_path, DETECTOR, "yunet"))
 
@@ -130,6 +142,21 @@ def test_a_detector_has_a_stride_and_plain_preprocessing(tmp_path: Path) -> None
         ("threshold = 0.40", "threshold = 1.5", "decision.threshold must be a number from -1 to 1"),
         ("threshold = 0.40", 'threshold = "0.4"', "decision.threshold must be a number from -1 to 1"),
         ('measured_on = "LFW, 6,000 pairs"', "", "decision.measured_on is missing; it must be a text"),
+        (
+            "dimension = 128",
+            "dimension = 2\ncentre = [0.5]",
+            "output.centre must be 2 numbers from -1 to 1, one for each of dimension",
+        ),
+        (
+            "dimension = 128",
+            "dimension = 2\ncentre = [0.5, 1.5]",
+            "output.centre must be 2 numbers from -1 to 1, one for each of dimension",
+        ),
+        (
+            "dimension = 128",
+            "dimension = 2\ncentre = [0.5, nan]",
+            "output.centre must be 2 numbers from -1 to 1, one for each of dimension",
+        ),
         ('[original]\nfile = "face.onnx"', "[original]", "original.file is missing; it must be a text"),
     ],
 )
@@ -212,7 +239,8 @@ manifests = st.builds(
         inside=st.booleans(),
     ),
     template_xy=st.tuples(*[st.tuples(numbers, numbers)] * 5),
-    dimension=st.integers(1, 4096),
+    dimension=st.just(3),
+    centre=st.just(()) | st.tuples(*[st.floats(-1, 1)] * 3),
     original=st.none() | st.builds(Original, texts, st.just(HASH), texts),
     threshold=st.floats(-1, 1),
     measured_on=texts,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import BLUE, FACELESS, GREEN, RED, YELLOW, FakeDetector, FakeEmbedder, picture, write_picture
+from fakes import BLANK, BLUE, FACELESS, GREEN, RED, YELLOW, FakeDetector, FakeEmbedder, picture, write_picture
 
 from facecli.errors import UnreadableImageError
 from facecli.services import analysis as analysis_module
@@ -225,6 +225,20 @@ def test_a_face_that_cannot_be_aligned_is_left_out_with_a_warning(make_analyser:
     assert face.embedding is not None
     assert face.embedding.vector.tolist() == [0, 1, 0]
     assert analysis.warnings == ("a face was left out: the landmarks coincide",)
+
+
+def test_a_face_that_cannot_be_embedded_is_left_out_with_a_warning_and_stops_no_other(make_analyser: Make) -> None:
+    both = PhotoSource("both", picture((BLANK, 0, 0, 50), (GREEN, 60, 60, 20)))
+    blank = PhotoSource("blank", picture((BLANK, 0, 0, 50)))
+    last = PhotoSource("last", picture((BLUE, 0, 0, 50)))
+
+    analyses = list(make_analyser(batch_size=3).analyse([both, blank, last]))
+
+    vectors = [[face.embedding.vector.tolist() for face in each.faces if face.embedding] for each in analyses]
+    assert vectors == [[[0, 1, 0]], [], [[0, 0, 1]]]
+    warning = "a face was left out: the embedder gave no vector for it"
+    assert [each.warnings for each in analyses] == [(warning,), (warning,), ()]
+    assert [each.result({}).status for each in analyses] == ["ok", "no_face", "ok"]
 
 
 def test_a_decoded_photo_is_taken_as_it_is(make_analyser: Make) -> None:
