@@ -77,9 +77,9 @@ class Recognizer:
             self._gallery = None
 
     def enroll(
-        self, name: str, photos: Iterable[PhotoLike], *, on_multi: OnMulti = "error", min_quality: float = 0.0
+        self, name: str, photos: Iterable[PhotoLike], *, on_multi: OnMulti = "error", min_quality: float | None = None
     ) -> list[Enrolment]:
-        """Learn a person's face from photos.
+        """Learn a person's face from photos, of at least `min_quality` (0 to 1; by default the setting).
 
         Returns
         -------
@@ -93,7 +93,8 @@ class Recognizer:
         """
         gallery = self._opened(create=True)
         planned = [EnrolmentPhoto(name, _source(photo)) for photo in photos]
-        return list(enrol(planned, self._analyser, gallery, on_multi=on_multi, min_quality=min_quality))
+        least = self.settings.min_quality if min_quality is None else min_quality
+        return list(enrol(planned, self._analyser, gallery, on_multi=on_multi, min_quality=least))
 
     def identify(self, photos: Iterable[PhotoLike]) -> Iterator[PhotoResult]:
         """Say who is in photos, one result a photo, in their order.
@@ -111,6 +112,7 @@ class Recognizer:
             search,
             self._app.decisions(gallery, search),
             candidates=self.settings.candidates,
+            min_quality=self.settings.min_quality,
         )
         for analysis in analyses:
             yield analysis.result(self._analyser.model)

@@ -24,6 +24,7 @@ TOML = {
     "embedder": ("'onnx:a.onnx'", "onnx:a.onnx"),
     "mirror": ("false", False),
     "threshold": ("1", 1.0),
+    "min_quality": ("0.5", 0.5),
     "candidates": ("5", 5),
     "salvage": ("true", True),
     "jobs": ("4", 4),

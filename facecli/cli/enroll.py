@@ -24,7 +24,7 @@ EXPLAINED = {
 }
 
 
-@command("mirror")
+@command("min_quality", "mirror")
 def enroll(
     call: Call,
     who: Annotated[
@@ -42,12 +42,6 @@ def enroll(
             "--on-multi", metavar="error|largest|skip", help="What to do with a photo of several faces of a like size."
         ),
     ] = "error",
-    min_quality: Annotated[
-        float,
-        typer.Option(
-            "--min-quality", metavar="QUALITY", min=0.0, max=1.0, help="Refuse faces of less quality, 0 to 1."
-        ),
-    ] = 0.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Look at the photos, but store nothing.")] = False,
 ) -> int:
     """Enrol people: learn faces from photos of somebody whose name is known.
@@ -73,7 +67,8 @@ def enroll(
             nullcontext() if dry_run else app.open_gallery(create=True) as gallery,
             progress_bar(call, len(photos)) as progress,
         ):
-            for outcome in enrol(photos, analyser, gallery, on_multi=chosen, min_quality=min_quality):
+            least = call.settings.min_quality
+            for outcome in enrol(photos, analyser, gallery, on_multi=chosen, min_quality=least):
                 outcomes.append(outcome)
                 progress.advance()
     finally:

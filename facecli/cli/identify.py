@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from facecli.services.analysis import PhotoSource
 
 
-@command("fpir", "threshold", "candidates", "mirror")
+@command("fpir", "threshold", "min_quality", "candidates", "mirror")
 def identify(
     call: Call,
     images: Images = None,
@@ -49,7 +49,14 @@ def identify_sources(
         search = app.search(gallery)
         decisions = app.decisions(gallery, search)
         _say_rule(call, decisions.rule())
-        analyses = identify_photos(sources, analyser, search, decisions, candidates=call.settings.candidates)
+        analyses = identify_photos(
+            sources,
+            analyser,
+            search,
+            decisions,
+            candidates=call.settings.candidates,
+            min_quality=call.settings.min_quality,
+        )
         return report_photos(
             call,
             analyses,

@@ -141,6 +141,14 @@ def _setting_options(
         float | None,
         typer.Option("--threshold", metavar="SCORE", help="Least score for a name, -1 to 1, instead of a rate."),
     ] = None,
+    min_quality: Annotated[
+        float | None,
+        typer.Option(
+            "--min-quality",
+            metavar="QUALITY",
+            help="Least quality of a face, 0 to 1, to be enrolled or named; below 0.5 something is wrong with it.",
+        ),
+    ] = None,
     candidates: Annotated[
         int | None, typer.Option("--candidates", "-k", metavar="N", help="Nearest people to report for each face.")
     ] = None,

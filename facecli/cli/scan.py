@@ -11,7 +11,7 @@ from facecli.cli.identify import identify_sources
 from facecli.cli.options import Annotate, Call, FailUnknown, FilesFrom, Nul, Recursive, command
 
 
-@command("fpir", "threshold", "candidates", "mirror", default_format="jsonl")
+@command("fpir", "threshold", "min_quality", "candidates", "mirror", default_format="jsonl")
 def scan(
     call: Call,
     folders: Annotated[

@@ -114,7 +114,8 @@ def assess(photo: Photo, detection: Detection, face: AlignedFace) -> Quality:
         "turned_away": TURN.part(turn),
         "cut_off": INSIDE.part(inside),
     }
-    failed = sorted((part, reason) for reason, part in parts.items() if part < PASS)
+    by_part = sorted((part, reason) for reason, part in parts.items())
+    score, weakest = by_part[0]
     measures = {
         "size_px": detection.size_px,
         "sharpness": sharpness,
@@ -124,7 +125,8 @@ def assess(photo: Photo, detection: Detection, face: AlignedFace) -> Quality:
         "turn": turn,
         "inside": inside,
     }
-    return Quality(min(parts.values()), tuple(reason for _, reason in failed), measures)
+    reasons = tuple(reason for part, reason in by_part if part < PASS)
+    return Quality(score, reasons, measures, weakest if score < 1 else None)
 
 
 def turn_of(landmarks_xy: FloatArray) -> float:

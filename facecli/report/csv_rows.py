@@ -43,6 +43,7 @@ COLUMNS: Final = (
     "elapsed_ms",  # of the photo, repeated for each face
     "fpir",  # share of strangers' searches that the threshold lets through; empty where it was given
     "probability",  # that the nearest is the right person, if half of all faces are of people enrolled
+    "rejection",  # why a face is not named whatever it scores; empty where the threshold decided
 )
 """The header. New columns come at the end only."""
 
@@ -112,7 +113,8 @@ def _row(record: dict[str, Any], face: dict[str, Any] | None, number: int) -> di
     return (
         row
         | dict(zip(("left", "top", "right", "bottom"), face["box"], strict=True))
-        | {name: face.get(name) for name in ("detection_score", "name", "person_id", "score", "threshold", "fpir", "probability")}
+        | {name: face.get(name) for name in ("detection_score", "name", "person_id", "score", "threshold")}
+        | {name: face.get(name) for name in ("fpir", "probability", "rejection")}
         | {
             "face": number,
             "quality": quality.get("score"),

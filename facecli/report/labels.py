@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import ImageDraw, ImageFont
 
 from facecli.report.fonts import Run, load_font, text_runs
-from facecli.report.table import UNKNOWN
+from facecli.report.table import unknown_words
 from facecli.types import Face, FloatArray
 
 # Blank around the text, as a share of the font's size.
@@ -56,7 +56,8 @@ class Label:
 
 
 def make_label(face: Face, number: int, font_px: int, max_width_px: int) -> Label | None:
-    """Set the words for a face: name and score, ``unknown``, or its number where nobody was asked.
+    """Set the words for a face: name and score, ``unknown`` (and why it was rejected), or its number where nobody
+    was asked.
 
     A name too wide is cut short. A name that no font of this machine can draw becomes ``person 3``, after the
     person's id. None if there is no room for even one letter, or no font at all.
@@ -81,7 +82,7 @@ def _words(face: Face, number: int) -> tuple[str, str]:
     if face.identification is None:
         return f"#{number}", ""
     person = face.identification.person
-    return (UNKNOWN, "") if person is None else (person.name, f"{person.score:.2f}")
+    return (unknown_words(face), "") if person is None else (person.name, f"{person.score:.2f}")
 
 
 def _set(name: str, score: str, font_px: int) -> Label | None:

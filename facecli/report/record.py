@@ -82,6 +82,7 @@ def _identification_record(identification: Identification) -> dict[str, Any]:
         "rejection": identification.rejection,
         "fpir": identification.fpir,
         "probability": rounded(identification.probability, SCORE_DECIMALS),
+        "rejection": identification.rejection,
         "candidates": [
             {
                 "name": candidate.name,

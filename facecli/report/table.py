@@ -103,7 +103,7 @@ class TableWriter:
         if self._with_embedding and face.embedding is not None:
             cells["embedding"] = (f"{face.embedding.vector.size} values", "dim")
         if face.identification is not None:
-            cells |= _identification_cells(face.identification)
+            cells |= _identification_cells(face, face.identification)
         return cells
 
     def _print_rows(self, rows: Sequence[Mapping[str, tuple[str, str]]]) -> None:
@@ -134,10 +134,19 @@ class TableWriter:
         self._console.print(Text(text, style), soft_wrap=True)
 
 
-def _identification_cells(identification: Identification) -> dict[str, tuple[str, str]]:
+def unknown_words(face: Face) -> str:
+    """Return what stands for a name that is not known: ``unknown``, or why: ``unknown (too small)``."""
+    if face.identification is None or face.identification.rejection is None:
+        return UNKNOWN
+    quality = face.quality
+    reason = None if quality is None else (*quality.reasons, quality.weakest)[0]
+    return f"{UNKNOWN} ({'low quality' if reason is None else REASONS.get(reason, reason)})"
+
+
+def _identification_cells(face: Face, identification: Identification) -> dict[str, tuple[str, str]]:
     threshold, person = identification.threshold, identification.person
     cells = {
-        "name": (UNKNOWN, "italic yellow") if person is None else (visible(person.name), "bold green"),
+        "name": (unknown_words(face), "italic yellow") if person is None else (visible(person.name), "bold green"),
         "score": (_number(rounded_score(best_score(identification), threshold, SCORE_DECIMALS)), ""),
         "threshold": (_number(rounded(threshold, SCORE_DECIMALS)), "dim"),
         "match": (_percent(identification.probability), "dim"),

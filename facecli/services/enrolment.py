@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
+from facecli.decide.rejection import falls_short
+from facecli.embed.advice import advice_for, reason_words, reasons_of
 from facecli.errors import FacecliError, InputError, LowQualityError, UsageError
 from facecli.gallery.names import normalise_name
 from facecli.gallery.records import NewTemplate
@@ -185,11 +187,12 @@ def _chosen(
         return None, Enrolment(name, path, "error", error=analysis.error)
     try:
         face = the_face(analysis, take_largest=on_multi == "largest")
-        if face.quality is not None and face.quality.score < min_quality:
-            reasons = ", ".join(reason.replace("_", " ") for reason in face.quality.reasons) or "poor"
+        if face.quality is not None and falls_short(face.quality, min_quality):
+            reasons = reasons_of(face.quality)
             raise LowQualityError(
-                f"the face in {path} is {reasons}: quality {face.quality.score:.2f}, asked for {min_quality:.2f}",
-                hint="Use a sharper, brighter, larger or more frontal photo, or a lower --min-quality.",
+                f"the face in {path} is {reason_words(reasons) if reasons else 'poor'}: "
+                f"quality {face.quality.score:.2f}, asked for {min_quality:.2f}",
+                hint=f"{advice_for(reasons)} Or ask for less with --min-quality.".lstrip(),
             )
     except FacecliError as error:
         status: EnrolmentStatus = "skipped" if error.code == "several_faces" and on_multi == "skip" else "error"
