@@ -50,9 +50,7 @@ class Settings:
     threshold: float | None = _setting(
         None, "least score for a name, instead of one that keeps to fpir or fmr", least=-1.0, most=1.0
     )
-    min_quality: float = _setting(
-        0.0, "least quality of a face to be enrolled or named; 0: any", least=0.0, most=1.0
-    )
+    min_quality: float = _setting(0.0, "least quality of a face to be enrolled or named; 0: any", least=0.0, most=1.0)
     candidates: int = _setting(3, "nearest people to report for each face", least=1, most=1000)
     salvage: bool = _setting(False, "use what can be decoded of truncated photos")
     jobs: int | None = _setting(None, "threads that decode photos; by default one a core", least=1, most=1024)

@@ -11,7 +11,7 @@ from facecli.types import Quality, QualityReason
 # The figures are the limits of `facecli.embed.quality`, rounded to the safe side; a test holds the two together.
 ADVICE: Final[Mapping[QualityReason, str]] = MappingProxyType(
     {
-        "too_small": "use a photo in which the face is at least 20 pixels wide, or a larger scan",
+        "too_small": "use a photo in which the face is larger, at least 20 pixels wide, or a larger scan",
         "blurred": "use a photo in which the face is in focus and still, not enlarged from a smaller one",
         "too_dark": "use a photo with more light on the face; brightening a dark one brings nothing back",
         "too_bright": "use a photo with less light on the face, without glare or flash",
@@ -23,9 +23,7 @@ ADVICE: Final[Mapping[QualityReason, str]] = MappingProxyType(
 
 
 def reasons_of(quality: Quality) -> tuple[QualityReason, ...]:
-    """Return why a face fell below a quality: the parts below their limits or, where the quality asked for is above
-    all limits, the weakest part.
-    """
+    """Return why a face fell below a quality: the parts below their limits, or the weakest where all are above."""
     return quality.reasons or ((quality.weakest,) if quality.weakest is not None else ())
 
 

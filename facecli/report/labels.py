@@ -56,8 +56,7 @@ class Label:
 
 
 def make_label(face: Face, number: int, font_px: int, max_width_px: int) -> Label | None:
-    """Set the words for a face: name and score, ``unknown`` (and why it was rejected), or its number where nobody
-    was asked.
+    """Set the words for a face: name and score, ``unknown``, or its number where nobody was asked.
 
     A name too wide is cut short. A name that no font of this machine can draw becomes ``person 3``, after the
     person's id. None if there is no room for even one letter, or no font at all.

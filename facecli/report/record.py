@@ -79,7 +79,6 @@ def _identification_record(identification: Identification) -> dict[str, Any]:
         "person_id": None if person is None else int(person.person_id),
         "score": rounded_score(best_score(identification), threshold),
         "threshold": rounded(threshold, SCORE_DECIMALS),
-        "rejection": identification.rejection,
         "fpir": identification.fpir,
         "probability": rounded(identification.probability, SCORE_DECIMALS),
         "rejection": identification.rejection,
