@@ -6,7 +6,7 @@ import importlib.util
 import threading
 from functools import cached_property
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from facecli.detect.letterbox import DetectionSize
 from facecli.embed.quality import assess
@@ -15,6 +15,7 @@ from facecli.gallery.search import GallerySearch
 from facecli.gallery.store import Gallery
 from facecli.runtime.deferred import DeferredNetwork
 from facecli.runtime.device import Device, resolve_device
+from facecli.runtime.fusion import Fusion, find_fusion
 from facecli.runtime.manifest import Manifest
 from facecli.runtime.network import Engine, Network
 from facecli.runtime.score_file import read_scores
@@ -24,6 +25,9 @@ from facecli.services.analysis import Analyser, default_jobs
 from facecli.services.calibration import Decisions, unmeasured_error
 from facecli.services.stages import Detector, Embedder
 from facecli.settings import Settings
+
+if TYPE_CHECKING:
+    from facecli.embed.cnn import CnnEmbedder
 
 ONNX_PREFIX: Final = "onnx:"
 
@@ -139,7 +143,7 @@ class App:
         )
 
     @cached_property
-    def embedder_manifest(self) -> Manifest:
+    def embedder_manifest(self) -> Manifest | Fusion:
         """The facts of the embedder chosen.
 
         Raises
@@ -152,6 +156,11 @@ class App:
             from facecli.embed.onnx_file import manifest_for
 
             return manifest_for(Path(name.removeprefix(ONNX_PREFIX)).expanduser())
+        fusion = find_fusion(name, cache_dir=self.settings.cache_dir / "models")
+        if fusion is not None:
+            for part in fusion.parts:
+                self._manifest(part.manifest.name)  # raises where its weights are not here
+            return fusion
         manifest = self._manifest(name)
         if manifest.kind != "embedder":
             raise ConfigError(f"{name} finds faces, it does not embed them", hint="See: facecli models list")
@@ -160,9 +169,17 @@ class App:
     @cached_property
     def embedder(self) -> Embedder:
         """The embedder chosen, loading in the background."""
+        manifest = self.embedder_manifest
+        if isinstance(manifest, Manifest):
+            return self._cnn(manifest)
+        from facecli.embed.fusion import FusedEmbedder, WeightedEmbedder
+
+        parts = [WeightedEmbedder(self._cnn(part.manifest), part.weight) for part in manifest.parts]
+        return FusedEmbedder(parts, model_id=manifest.model_id)
+
+    def _cnn(self, manifest: Manifest) -> CnnEmbedder:
         from facecli.embed.cnn import CnnEmbedder
 
-        manifest = self.embedder_manifest
         return CnnEmbedder(
             self._network(manifest),
             model_id=manifest.model_id,

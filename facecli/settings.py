@@ -39,7 +39,9 @@ class Settings:
     )
     min_face: int | None = _setting(None, "smallest face to look for, in pixels of its side", least=4, most=100_000)
     edges: bool = _setting(True, "let the edge map skip blank photos and uniform borders")
-    embedder: str = _setting("sface", "what turns faces into vectors: a model's name, or onnx:FILE")
+    embedder: str = _setting(
+        "sface", "what turns faces into vectors: a model's name, fusion (two of them), or onnx:FILE"
+    )
     mirror: bool = _setting(True, "average each face with its mirror image")
     fpir: float = _setting(
         0.01, "share of searches for strangers that may give a name; sets the threshold", least=1e-9, most=0.5

@@ -61,7 +61,10 @@ def _global_options(
     embedder: Annotated[
         str | None,
         typer.Option(
-            "--embedder", metavar="NAME|onnx:FILE", help="What turns faces into vectors.", rich_help_panel=GLOBAL
+            "--embedder",
+            metavar="NAME|onnx:FILE",
+            help="What turns faces into vectors; fusion asks two networks together.",
+            rich_help_panel=GLOBAL,
         ),
     ] = None,
     salvage: Annotated[

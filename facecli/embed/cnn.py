@@ -90,10 +90,8 @@ class CnnEmbedder:
             vectors = _unit(vectors)
             if self._centre.size:
                 vectors = _unit(vectors - self._centre)
-            has_direction = np.isfinite(vectors).all(1)
             embeddings += [
-                Embedding(vector, self.model_id) if good else None
-                for vector, good in zip(vectors, has_direction, strict=True)
+                Embedding(vector, self.model_id) if np.isfinite(vector).all() else None for vector in vectors
             ]
         return embeddings
 

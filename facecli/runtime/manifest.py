@@ -20,6 +20,7 @@ from facecli.types import LANDMARK_COUNT, FloatArray
 ModelKind: TypeAlias = Literal["embedder", "detector"]
 
 MANIFEST_FILE: Final = "manifest.toml"
+FUSION_FILE: Final = "fusion.toml"  # what a folder of models holds instead where others are the parts
 ID_HASH_DIGITS: Final = 12  # 48 bits: two files of one name do not meet by chance
 
 NAME_PATTERN: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")

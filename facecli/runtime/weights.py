@@ -11,6 +11,7 @@ from typing import Final
 
 from facecli.errors import ConfigError, WeightsError
 from facecli.runtime.manifest import (
+    FUSION_FILE,
     MANIFEST_FILE,
     NAME_PATTERN,
     Manifest,
@@ -128,7 +129,9 @@ def find(name: str, *, cache_dir: Path) -> Manifest | None:
             return None
     import difflib  # 13 ms that only a misspelt name is worth
 
-    known = [*models_in(models_dir()), *models_in(cache_dir), *catalogue()]
+    folders = (models_dir(), cache_dir)
+    fused = [path.parent.name for folder in folders for path in folder.glob(f"*/{FUSION_FILE}")]
+    known = [*models_in(models_dir()), *models_in(cache_dir), *catalogue(), *fused]
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"Did you mean {close[0]!r}?" if close else "Run: facecli models list"
     raise ConfigError(f"there is no model called {name!r}", hint=hint)
