@@ -55,23 +55,64 @@ def test_nothing_given_is_every_default(tmp_path: Path) -> None:
     assert origins == dict.fromkeys((each.name for each in fields(Settings)), "default")
 
 
-def test_every_setting_can_stand_in_a_file(tmp_path: Path) -> None:
-    assert set(TOML) == {each.name for each in fields(Settings)}
-    (tmp_path / "facecli.toml").write_text("".join(f"{name} = {text}\n" for name, (text, _) in TOML.items()))
+# Rates, which a threshold in the same place would contradict.
+RATES = {"fpir": ("0.002", 0.002), "fmr": ("1e-4", 1e-4)}
+
+
+@pytest.mark.parametrize("left_out", [{"threshold"}, set(RATES)])
+def test_every_setting_can_stand_in_a_file(tmp_path: Path, left_out: set[str]) -> None:
+    toml = {name: each for name, each in (TOML | RATES).items() if name not in left_out}
+    assert set(TOML | RATES) == {each.name for each in fields(Settings)}
+    (tmp_path / "facecli.toml").write_text("".join(f"{name} = {text}\n" for name, (text, _) in toml.items()))
 
     settings, origins = load(tmp_path)
 
-    assert {name: getattr(settings, name) for name in TOML} == {name: value for name, (_, value) in TOML.items()}
-    assert set(origins.values()) == {str(tmp_path / "facecli.toml")}
+    assert {name: getattr(settings, name) for name in toml} == {name: value for name, (_, value) in toml.items()}
+    assert {origins[name] for name in toml} == {str(tmp_path / "facecli.toml")}
 
 
-def test_every_setting_can_stand_in_the_environment(tmp_path: Path) -> None:
-    environment = {f"FACECLI_{name.upper()}": text.strip("'") for name, (text, _) in TOML.items()}
+@pytest.mark.parametrize("left_out", [{"threshold"}, set(RATES)])
+def test_every_setting_can_stand_in_the_environment(tmp_path: Path, left_out: set[str]) -> None:
+    toml = {name: each for name, each in (TOML | RATES).items() if name not in left_out}
+    environment = {f"FACECLI_{name.upper()}": text.strip("'") for name, (text, _) in toml.items()}
 
     settings, origins = load(tmp_path, environment=environment)
 
-    assert {name: getattr(settings, name) for name in TOML} == {name: value for name, (_, value) in TOML.items()}
-    assert origins == {name: f"FACECLI_{name.upper()}" for name in TOML}
+    assert {name: getattr(settings, name) for name in toml} == {name: value for name, (_, value) in toml.items()}
+    assert {name: origins[name] for name in toml} == {name: f"FACECLI_{name.upper()}" for name in toml}
+
+
+@pytest.mark.parametrize(
+    ("file", "environment", "flags", "threshold", "fpir"),
+    [
+        ("threshold = 0.4", {}, {"fpir": 0.1}, None, 0.1),
+        ("threshold = 0.4", {}, {"fmr": 0.1}, None, 0.01),
+        ("threshold = 0.4", {"FACECLI_FPIR": "0.1"}, {}, None, 0.1),
+        ("fpir = 0.1", {}, {"threshold": 0.4}, 0.4, 0.1),
+        ("fpir = 0.1", {"FACECLI_THRESHOLD": "0.4"}, {"fpir": 0.2}, None, 0.2),
+    ],
+)
+def test_the_stronger_place_chooses_between_a_rate_and_a_threshold(
+    tmp_path: Path,
+    file: str,
+    environment: dict[str, str],
+    flags: dict[str, float],
+    threshold: float | None,
+    fpir: float,
+) -> None:
+    (tmp_path / "facecli.toml").write_text(file)
+
+    settings, origins = load(tmp_path, environment=environment, flags=flags)
+
+    assert (settings.threshold, settings.fpir) == (threshold, fpir)
+    assert (origins["threshold"] == "default") == (threshold is None)
+
+
+@pytest.mark.parametrize("rate", ["fpir", "fmr"])
+def test_a_rate_and_a_threshold_in_one_place_contradict_each_other(tmp_path: Path, rate: str) -> None:
+    with pytest.raises(ConfigError, match=f"threshold and {rate} contradict") as caught:
+        load(tmp_path, flags={"threshold": 0.4, rate: 0.01})
+    assert caught.value.exit_code == 2
 
 
 def test_each_place_beats_those_behind_it(tmp_path: Path, user_file: Path) -> None:

@@ -38,7 +38,7 @@ _COLUMNS: Final[dict[str, tuple[int, int]]] = {
     "name": (12, 3),
     "score": (6, 0),
     "threshold": (9, 0),
-    "match": (6, 0),
+    "match": (5, 0),
     "nearest": (12, 3),
     "quality": (8, 2),
     "embedding": (9, 0),
@@ -166,7 +166,7 @@ def _percent(probability: float | None) -> str:
     if probability is None:
         return "-"
     if probability < 0.01 or probability > 0.99:
-        return "< 1 %" if probability < 0.5 else "> 99 %"
+        return "<1 %" if probability < 0.5 else ">99 %"
     return f"{100 * probability:.0f} %"
 
 

@@ -17,7 +17,7 @@ def named() -> PhotoResult:
     face = make_face(
         quality=Quality(0.93, (), {"size_px": 118.5}),
         embedding=Embedding(np.array([0.6, 0.8], np.float32), "fake"),
-        identification=Identification((ADA, WANG), THRESHOLD, ADA),
+        identification=Identification((ADA, WANG), THRESHOLD, ADA, fpir=0.01, probability=0.99912),
     )
     model = {"detector": "fake", "embedder": "fake"}
     return PhotoResult("photos/team.jpg", "ok", 1200, 800, (face,), model=model, elapsed_ms=12.345)

@@ -22,14 +22,14 @@ def written(*results: PhotoResult, **options: bool) -> str:
 def test_csv_has_a_row_a_face_and_one_for_a_photo_without(results: tuple[PhotoResult, ...]) -> None:
     assert written(*results) == (
         "path,status,error_code,error,warnings,width,height,face,left,top,right,bottom,detection_score,quality,"
-        "quality_reasons,name,person_id,score,threshold,nearest,nearest_person_id,elapsed_ms\n"
+        "quality_reasons,name,person_id,score,threshold,nearest,nearest_person_id,elapsed_ms,fpir,probability,rejection\n"
         "photos/team.jpg,ok,,,,1200,800,1,20.0,10.0,120.46,150.0,0.9877,0.93,,"
-        "Ada Lovelace,1,0.7123,0.363,Ada Lovelace,1,12.3\n"
+        "Ada Lovelace,1,0.7123,0.363,Ada Lovelace,1,12.3,0.01,0.9991,\n"
         '"photos/a,b.jpg",ok,,,,1500,800,1,1300.0,10.0,1400.46,150.0,0.9877,0.12,blurred; too_dark,'
-        ",,0.3629,0.363,Bob [red]Dylan[/red],2,3.0\n"
-        '"photos/a,b.jpg",ok,,,,1500,800,2,5.0,10.0,105.46,150.0,0.9877,,,,,,,,,3.0\n'
-        '"photos/new\nline\x1b[31m.jpg",no_face,,,,10,20,,,,,,,,,,,,,,,1.0\n'
-        "photos/bad\udcff.jpg,error,unreadable_image,photos/bad.jpg is no picture,it is empty,0,0,,,,,,,,,,,,,,,0.0\n"
+        ",,0.3629,0.363,Bob [red]Dylan[/red],2,3.0,,,\n"
+        '"photos/a,b.jpg",ok,,,,1500,800,2,5.0,10.0,105.46,150.0,0.9877,,,,,,,,,3.0,,,\n'
+        '"photos/new\nline\x1b[31m.jpg",no_face,,,,10,20,,,,,,,,,,,,,,,1.0,,,\n'
+        "photos/bad\udcff.jpg,error,unreadable_image,photos/bad.jpg is no picture,it is empty,0,0,,,,,,,,,,,,,,,0.0,,,\n"
     )
 
 

@@ -31,6 +31,9 @@ def test_record_of_a_named_face_is_the_documented_object(named: PhotoResult) -> 
                 "person_id": 1,
                 "score": 0.7123,
                 "threshold": 0.363,
+                "fpir": 0.01,
+                "probability": 0.9991,
+                "rejection": None,
                 "candidates": [
                     {"name": "Ada Lovelace", "person_id": 1, "score": 0.7123},
                     {"name": "王小明", "person_id": 3, "score": 0.1},
@@ -49,7 +52,7 @@ def test_record_keeps_the_documented_order_of_fields(named: PhotoResult) -> None
     assert list(record) == order
     assert list(record["faces"][0]) == [
         *("box", "landmarks", "detection_score", "quality", "name", "person_id", "score", "threshold"),
-        *("candidates", "embedding"),
+        *("fpir", "probability", "rejection", "candidates", "embedding"),
     ]
 
 

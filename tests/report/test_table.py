@@ -12,17 +12,17 @@ from facecli.report.formats import open_writer, print_rows
 from facecli.types import Candidate, Identification, PhotoError, PhotoResult
 
 AT_80_COLUMNS = r"""
-face  name            score  threshold  nearest        quality    box
+face  name           score  threshold  match  nearest       quality   box
 photos/team.jpg
-  #1  Ada Lovelace    0.712      0.363                 0.93       20,10
-                                                                  100x140
+  #1  Ada Lovelace   0.712      0.363  >99 %                0.93      20,10
+                                                                      100x140
 photos/a,b.jpg
-  #1  unknown         0.362      0.363  Bob            0.12       1300,10
-                                        [red]Dylan[/r  blurred,   100x140
-                                        ed] 0.362      too dark
-                                        王小明 0.100
-  #2  not compared                                                5,10
-                                                                  100x140
+  #1  unknown        0.362      0.363      -  Bob           0.12      1300,10
+                                              [red]Dylan[/  blurred,  100x140
+                                              red] 0.362    too dark
+                                              王小明 0.100
+  #2  not compared                                                    5,10
+                                                                      100x140
 photos/new\nline\x1b[31m.jpg
   no face found
 photos/bad\udcff.jpg
