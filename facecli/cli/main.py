@@ -7,7 +7,21 @@ from typing import Annotated
 import typer
 
 import facecli
-from facecli.cli import config, detect, doctor, embed, enroll, evaluate, gallery, identify, models, people, scan, verify
+from facecli.cli import (
+    calibrate,
+    config,
+    detect,
+    doctor,
+    embed,
+    enroll,
+    evaluate,
+    gallery,
+    identify,
+    models,
+    people,
+    scan,
+    verify,
+)
 from facecli.cli.messages import keep_stderr_to_ourselves
 from facecli.cli.options import root_options
 
@@ -40,6 +54,7 @@ app.command("enroll")(enroll.enroll)
 app.command("identify")(identify.identify)
 app.command("scan")(scan.scan)
 app.command("verify")(verify.verify)
+app.command("calibrate")(calibrate.calibrate)
 app.command("detect")(detect.detect)
 app.command("embed")(embed.embed)
 app.add_typer(people.app, name="people")

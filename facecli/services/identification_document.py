@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from facecli.decide.identification import DecisionRule
 from facecli.evaluation.identification import (
     NO_CANDIDATE,
     NO_THRESHOLD,
@@ -45,7 +46,7 @@ def identification_document(
     evaluated: EvaluatedGallery,
     gallery: Gallery,
     *,
-    threshold: float | None,
+    rule: DecisionRule | None,
     model: Mapping[str, str],
 ) -> Document:
     """Put the rates, curves and worst errors of an evaluation together.
@@ -54,11 +55,12 @@ def identification_document(
     ----------
     gallery : Gallery
         That was searched, still open.
-    threshold : float or None
-        At which facecli would name somebody; None where none is known for the embedder.
+    rule : DecisionRule or None
+        By which facecli would name somebody; None where there is neither a threshold nor a measured embedder.
     model : mapping of str to str
         What made the templates, as `Analyser.model` says.
     """
+    threshold = None if rule is None else rule.threshold
     searches = probing.searches()
     points = {rate: point_at_fpir(searches, rate) for rate in FPIRS}
     people = sum(person.template_count > 0 for person in gallery.people())
@@ -70,7 +72,7 @@ def identification_document(
     reasons = {f"FPIR {rate:g}": _too_few(searches, rate) for rate in FPIRS if points[rate] is None}
     return Document(
         title="Identification",
-        facts=_facts(probing, evaluated, gallery, threshold, model),
+        facts=_facts(probing, evaluated, gallery, rule, model),
         tables=(
             _rates(named, unthresholded, reasons),
             _counts(named),
@@ -84,7 +86,7 @@ def identification_document(
 
 
 def _facts(
-    probing: Probing, evaluated: EvaluatedGallery, gallery: Gallery, threshold: float | None, model: Mapping[str, str]
+    probing: Probing, evaluated: EvaluatedGallery, gallery: Gallery, rule: DecisionRule | None, model: Mapping[str, str]
 ) -> dict[str, Cell]:
     people = gallery.people()
     enrolled = [person for person in people if person.template_count]
@@ -111,9 +113,18 @@ def _facts(
         "probes without a template": failed,
         "FTE of probes": failed / len(probing.probes),
         "probes left out, as they are in the gallery": probing.left_out,
-        "threshold in use": threshold,
+        "threshold in use": None if rule is None else rule.threshold,
+        **_promise(rule),
         **model,
     }
+
+
+def _promise(rule: DecisionRule | None) -> dict[str, Cell]:
+    """Return what the threshold in use was chosen to keep to, to be held against what was found."""
+    if rule is None or rule.choice is None:
+        return {}
+    choice = rule.choice
+    return {"FPIR promised": choice.fpir, "FPIR promised, low": choice.low, "FPIR promised, high": choice.high}
 
 
 def _too_few(searches: Searches, rate: float) -> str:

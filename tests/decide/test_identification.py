@@ -50,7 +50,7 @@ def test_a_threshold_that_is_no_number_is_refused():
 )
 def test_a_stricter_threshold_never_names_more(scores, threshold, more):
     candidates = [candidate(rank, ANA, score) for rank, score in enumerate(scores, 1)]
-    lenient, strict = identify(candidates, DecisionRule(threshold)), identify(candidates, DecisionRule(threshold + more))
+    lenient, strict = (identify(candidates, DecisionRule(limit)) for limit in (threshold, threshold + more))
     assert strict.person is None or strict.person == lenient.person
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from fakes import BLUE, GREEN, RED, YELLOW, write_picture
 
+from facecli.decide.identification import DecisionRule
 from facecli.errors import InputError
 from facecli.evaluation.identification import NO_CANDIDATE
 from facecli.evaluation.proportions import Proportion, wilson_interval
@@ -49,7 +50,8 @@ def evaluate(
 
 def document(folder: Path, analyser: Analyser, gallery: Gallery, threshold: float | None = 0.5) -> Document:
     evaluated, probing = evaluate(folder, analyser, gallery)
-    return identification_document(probing, evaluated, gallery, threshold=threshold, model={"detector": "fake"})
+    rule = None if threshold is None else DecisionRule(threshold)
+    return identification_document(probing, evaluated, gallery, rule=rule, model={"detector": "fake"})
 
 
 def table(made: Document, name: str) -> Table:
@@ -191,7 +193,7 @@ def test_a_gallery_enrolled_before(people: Path, analyser: Analyser, gallery: Ga
     evaluated = enrolled_gallery(gallery)
 
     probing = search_probes(read_people(str(people / "probes")), analyser, GallerySearch(gallery), evaluated)
-    made = identification_document(probing, evaluated, gallery, threshold=0.5, model={})
+    made = identification_document(probing, evaluated, gallery, rule=DecisionRule(0.5), model={})
 
     assert probing.searches().mated_ranks.tolist() == [1, 2, 1, 0]
     assert "gallery photos" not in made.facts

@@ -33,7 +33,9 @@ def identified(
 ) -> list[Analysis]:
     sources = [PhotoSource(str(number), data) for number, data in enumerate(photos)]
     search = GallerySearch(gallery)
-    return list(identify_photos(sources, analyser, search, decisions(gallery, search, threshold), candidates=candidates))
+    return list(
+        identify_photos(sources, analyser, search, decisions(gallery, search, threshold), candidates=candidates)
+    )
 
 
 def decisions(gallery: Gallery, search: GallerySearch, threshold: float) -> Decisions:

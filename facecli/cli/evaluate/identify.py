@@ -56,6 +56,7 @@ def identify(
     app, path = App(call.settings), call.settings.gallery_path
     asked = read_people(probes)
     people = read_people(str(path)) if path.is_dir() else None
+    can_decide = call.settings.threshold is not None or app.scores is not None
     with ExitStack() as stack:
         gallery = stack.enter_context(app.open_gallery() if people is None else Gallery.open(":memory:"))
         analyser = app.analyser()
@@ -65,9 +66,9 @@ def identify(
             searched = enrolled_gallery(gallery)
         else:
             searched = enrol_people(people, analyser, gallery, take_largest=largest, photo_done=done)
-        probing = search_probes(asked, analyser, app.search(gallery), searched, take_largest=largest, photo_done=done)
-        given = call.settings.threshold
-        threshold = app.embedder_manifest.threshold if given is None else given
-        document = identification_document(probing, searched, gallery, threshold=threshold, model=analyser.model)
+        search = app.search(gallery)
+        probing = search_probes(asked, analyser, search, searched, take_largest=largest, photo_done=done)
+        rule = app.decisions(gallery, search).rule() if can_decide else None
+        document = identification_document(probing, searched, gallery, rule=rule, model=analyser.model)
     report_document(call, document, report)
     return 0
