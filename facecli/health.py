@@ -11,6 +11,7 @@ from typing import Final, Literal
 from facecli.app import App
 from facecli.errors import FacecliError, GalleryCorruptError, MachineError
 from facecli.runtime.device import cuda_device_count
+from facecli.runtime.fusion import all_fusions
 from facecli.runtime.manifest import shipped_models
 from facecli.runtime.weights import cached_models, verify
 from facecli.settings import Settings
@@ -70,7 +71,8 @@ def _verify_all(settings: Settings) -> str:
     models = {**cached_models(settings.cache_dir / "models"), **shipped_models()}
     for manifest in models.values():
         verify(manifest.path, manifest.sha256, hint="Reinstall facecli, or pull the model again.")
-    return f"{len(models)} models, every SHA-256 as it should be: {', '.join(sorted(models))}"
+    made = [f"{fusion.name} of {fusion.part_names}" for fusion in all_fusions(settings.cache_dir / "models")]
+    return f"{len(models)} models, every SHA-256 as it should be: {', '.join(sorted(models))}; made: {', '.join(made)}"
 
 
 def _try_networks(app: App) -> str:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -14,7 +14,10 @@ from facecli.cli.messages import say
 from facecli.cli.options import Call, command
 
 if TYPE_CHECKING:
+    from facecli.runtime.fusion import Fusion
     from facecli.runtime.manifest import Manifest
+
+UNALTERED: Final = "unaltered"
 
 app = typer.Typer(help="List, fetch, import and verify the networks' weights.", no_args_is_help=True)
 
@@ -26,16 +29,20 @@ Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="Models, by 
 def list_models(call: Call) -> int:
     """List the models that ship, that were pulled or imported, and that can be pulled."""
     from facecli.cli.output import write_rows
+    from facecli.runtime.fusion import all_fusions
     from facecli.runtime.manifest import shipped_models
     from facecli.runtime.weights import cached_models, catalogue
 
     cache_dir = call.settings.cache_dir / "models"
     cached = cached_models(cache_dir)
+    fusions = all_fusions(cache_dir)
     rows = [_row(manifest, "ships with facecli") for manifest in shipped_models().values()]
+    rows += [_fusion_row(fusion, "ships with facecli") for fusion in fusions if fusion.ships]
     for name, entry in catalogue().items():
         where = "on this machine" if name in cached else "can be pulled"
         rows.append({**_row(cached.get(name, entry.manifest), where), "bytes": entry.size_bytes, "note": entry.notes})
     rows += [_row(manifest, "imported") for name, manifest in cached.items() if name not in catalogue()]
+    rows += [_fusion_row(fusion, "on this machine") for fusion in fusions if not fusion.ships]
     write_rows(call, rows, ("name", "kind", "where", "dimension", "threshold", "licence"))
     return 0
 
@@ -56,12 +63,29 @@ def _row(manifest: Manifest, where: str) -> dict[str, Any]:
     }
 
 
+def _fusion_row(fusion: Fusion, where: str) -> dict[str, Any]:
+    return {
+        "name": fusion.name,
+        "kind": "embedder",
+        "where": where,
+        "dimension": fusion.dimension,
+        "threshold": None,
+        "licence": fusion.licence,
+        "architecture": fusion.architecture,
+        "measured_on": "",
+        "sha256": "",
+        "bytes": None,
+        "note": f"no weights of its own: those of {fusion.part_names}",
+    }
+
+
 @app.command()
 @command()
 def pull(call: Call, names: Names) -> int:
     """Fetch models of the catalogue, verified against their SHA-256. The only command that uses the network."""
     from facecli.errors import ConfigError
     from facecli.runtime.fetch import pull as fetch
+    from facecli.runtime.fusion import find_fusion
     from facecli.runtime.manifest import shipped_models
     from facecli.runtime.weights import catalogue, find
 
@@ -70,6 +94,10 @@ def pull(call: Call, names: Names) -> int:
         if entry is None:
             if name in shipped_models():
                 say(f"{name} ships with facecli; there is nothing to fetch")
+                continue
+            fusion = find_fusion(name, cache_dir=call.settings.cache_dir / "models")
+            if fusion is not None:
+                say(f"{name} is made of {fusion.part_names}; there is nothing else to fetch")
                 continue
             find(name, cache_dir=call.settings.cache_dir / "models")  # raises for a misspelt name, with a suggestion
             raise ConfigError(f"{name} was imported and is in no catalogue", hint="See: facecli models list")
@@ -128,19 +156,28 @@ def verify(call: Call) -> int:
     """Check every weights file on this machine against its SHA-256. Exits with 4 if one is altered."""
     from facecli.cli.output import write_rows
     from facecli.errors import WeightsError
+    from facecli.runtime.fusion import all_fusions
     from facecli.runtime.manifest import shipped_models
     from facecli.runtime.weights import cached_models
     from facecli.runtime.weights import verify as check
 
-    models = [*shipped_models().values(), *cached_models(call.settings.cache_dir / "models").values()]
+    cache_dir = call.settings.cache_dir / "models"
+    models = [*shipped_models().values(), *cached_models(cache_dir).values()]
+    answers: dict[str, str] = {}
     rows, failures = [], []
     for manifest in models:
-        answer = "unaltered"
+        answer = UNALTERED
         try:
             check(manifest.path, manifest.sha256)
         except WeightsError as error:
             answer = error.message
             failures.append(error)
+        answers.setdefault(manifest.name, answer)  # what ships hides what was imported under its name
         rows.append({"name": manifest.name, "answer": answer, "sha256": manifest.sha256, "path": str(manifest.path)})
+    for fusion in all_fusions(cache_dir):
+        parts = [answers.get(part.manifest.name, f"no weights of {part.manifest.name} here") for part in fusion.parts]
+        wrong = [answer for answer in parts if answer != UNALTERED]
+        paths = " and ".join(str(part.manifest.path) for part in fusion.parts)
+        rows.append({"name": fusion.name, "answer": "; ".join(wrong) or UNALTERED, "sha256": "", "path": paths})
     write_rows(call, rows, ("name", "answer", "path"))
     return failures[0].exit_code if failures else 0

@@ -93,6 +93,17 @@ class Fusion:
         return f"{self.name}@{hashlib.sha256(content.encode()).hexdigest()[:ID_HASH_DIGITS]}"
 
     @property
+    def part_names(self) -> str:
+        """The parts by name, for people: "a and b", "a, b and c"."""
+        *others, last = (part.manifest.name for part in self.parts)
+        return f"{', '.join(others)} and {last}"
+
+    @property
+    def ships(self) -> bool:
+        """Whether it came with facecli."""
+        return self.folder.parent == models_dir()
+
+    @property
     def dimension(self) -> int:
         """Length of the embedding: the parts' together."""
         return sum(part.manifest.dimension or 0 for part in self.parts)
@@ -117,10 +128,12 @@ def find_fusion(name: str, *, cache_dir: Path) -> Fusion | None:
     return None
 
 
-def fusions_in(folder: Path, *, cache_dir: Path) -> dict[str, Fusion]:
-    """Read all fusions in a folder of models, by name; see `find_fusion`."""
-    fusions = (read_fusion(path, cache_dir=cache_dir) for path in sorted(folder.glob(f"*/{FUSION_FILE}")))
-    return {fusion.name: fusion for fusion in fusions}
+def all_fusions(cache_dir: Path) -> list[Fusion]:
+    """Read every fusion: those that ship, then the user's own, each by name; see `find_fusion`."""
+    folders = (models_dir(), cache_dir)
+    names = [path.parent.name for folder in folders for path in sorted(folder.glob(f"*/{FUSION_FILE}"))]
+    found = (find_fusion(name, cache_dir=cache_dir) for name in dict.fromkeys(names))
+    return [fusion for fusion in found if fusion is not None]
 
 
 def read_fusion(path: Path, *, cache_dir: Path) -> Fusion:

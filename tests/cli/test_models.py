@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 from facecli.runtime import manifest
 from facecli.runtime import weights as weights_module
 
-SHIPPED = {"centerface", "dlib-resnet", "mobilefacenet", "sface", "yunet"}
+SHIPPED = {"centerface", "dlib-resnet", "fusion", "mobilefacenet", "sface", "yunet"}
 
 
 @pytest.fixture
@@ -51,6 +51,62 @@ def test_verify(run, own_cache: Path) -> None:
     assert {each["name"]: each["answer"] for each in done.records} == dict.fromkeys(SHIPPED, "unaltered")
 
 
+@pytest.fixture
+def own_fusion(own_cache: Path) -> Path:
+    folder = own_cache / "models" / "mine"
+    folder.mkdir(parents=True)
+    text = 'name = "mine"\narchitecture = "two"\nlicence = "theirs"\nparts = [["sface", 1], ["mean", 1]]\n'
+    (folder / "fusion.toml").write_text(text)
+    return folder
+
+
+def test_a_fusion_is_listed_and_verified_by_its_parts(run, own_cache: Path) -> None:
+    listed, verified = run("models", "list", "-f", "jsonl"), run("models", "verify", "-f", "jsonl")
+
+    row = next(each for each in listed.records if each["name"] == "fusion")
+    assert (row["kind"], row["dimension"], row["licence"]) == ("embedder", 320, "Apache-2.0 and MIT")
+    assert row["note"] == "no weights of its own: those of sface and mobilefacenet"
+    paths = {each["name"]: each["path"] for each in verified.records}
+    assert paths["fusion"] == f"{paths['sface']} and {paths['mobilefacenet']}"
+
+
+def test_a_users_own_fusion(run, own_cache: Path, own_fusion: Path, mean_colours: Path, macron: Path) -> None:
+    without = run("embed", macron, "--embedder", "mine")
+    run("models", "import", mean_colours, "--name", "mean")
+    listed = run("models", "list", "-f", "jsonl")
+    embedded = run("embed", macron, "--embedder", "mine", "-f", "jsonl")
+    pulled = run("models", "pull", "mine")
+    stored = own_cache / "models" / "mean" / "mean.onnx"
+    stored.write_bytes(stored.read_bytes() + b" ")
+    altered = run("models", "verify", "-f", "jsonl")
+
+    assert (without.code, without.err.splitlines()[0]) == (2, "error: there is no model called 'mean'")
+    row = next(each for each in listed.records if each["name"] == "mine")
+    assert (row["where"], row["dimension"]) == ("on this machine", 131)
+    assert len(embedded.records[0]["faces"][0]["embedding"]) == 131
+    assert (pulled.code, pulled.err) == (0, "mine is made of sface and mean; there is nothing else to fetch\n")
+    answers = {each["name"]: each["answer"] for each in altered.records}
+    assert altered.code == 4
+    assert answers["mine"] == answers["mean"] != "unaltered"
+    assert answers["fusion"] == "unaltered"
+
+
+def test_a_fusion_whose_part_was_not_pulled_says_how_to_get_it(
+    run, own_cache: Path, own_fusion: Path, macron: Path
+) -> None:
+    file = own_fusion / "fusion.toml"
+    file.write_text(file.read_text().replace('"mean"', '"arcface-r50"'))
+
+    embedded, verified = run("embed", macron, "--embedder", "mine"), run("models", "verify", "-f", "jsonl")
+
+    assert (embedded.code, embedded.out) == (4, "")
+    assert embedded.err.splitlines() == [
+        "error: weights of 'arcface-r50' are not on this machine",
+        "  hint: Run: facecli models pull arcface-r50",
+    ]
+    assert (verified.code, verified.records[-1]["answer"]) == (0, "no weights of arcface-r50 here")
+
+
 def test_an_imported_network_is_listed_used_and_verified(
     run, own_cache: Path, mean_colours: Path, macron: Path
 ) -> None:
@@ -85,7 +141,7 @@ def test_an_imported_embedder_needs_a_threshold_to_name_anybody(
     given = run("identify", macron, "--embedder", "mean", "-g", gallery, "--threshold", "0.9", "-f", "jsonl")
 
     assert without.code == 2
-    assert without.err == "error: no threshold has been measured for mean\n  hint: Give one with --threshold.\n"
+    assert without.err.startswith("error: no rate can be promised for mean: its scores have not been measured\n")
     assert (given.code, given.records[0]["faces"][0]["name"]) == (0, "Emmanuel")
 
 

@@ -33,7 +33,7 @@ def photos(sample_images: Path) -> list[Path]:
     return sorted(sample_images.rglob("*.jpg"))
 
 
-@pytest.mark.parametrize("embedder", ["sface", "mobilefacenet", "dlib-resnet"])
+@pytest.mark.parametrize("embedder", ["sface", "mobilefacenet", "dlib-resnet", "fusion"])
 @pytest.mark.parametrize("detector", ["centerface", "yunet"])
 def test_cuda_gives_what_the_cpu_gives(detector: str, embedder: str, photos: list[Path], tmp_path: Path) -> None:
     on_cpu = _analysed("cpu", tmp_path, photos, detector=detector, embedder=embedder)
