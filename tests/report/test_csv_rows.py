@@ -29,7 +29,8 @@ def test_csv_has_a_row_a_face_and_one_for_a_photo_without(results: tuple[PhotoRe
         ",,0.3629,0.363,Bob [red]Dylan[/red],2,3.0,,,\n"
         '"photos/a,b.jpg",ok,,,,1500,800,2,5.0,10.0,105.46,150.0,0.9877,,,,,,,,,3.0,,,\n'
         '"photos/new\nline\x1b[31m.jpg",no_face,,,,10,20,,,,,,,,,,,,,,,1.0,,,\n'
-        "photos/bad\udcff.jpg,error,unreadable_image,photos/bad.jpg is no picture,it is empty,0,0,,,,,,,,,,,,,,,0.0,,,\n"
+        "photos/bad\udcff.jpg,error,unreadable_image,photos/bad.jpg is no picture,it is empty,"
+        "0,0,,,,,,,,,,,,,,,0.0,,,\n"
     )
 
 
