@@ -15,7 +15,8 @@ from facecli.app import App
 from facecli.errors import ConfigError
 from facecli.gallery.store import Gallery
 from facecli.services.analysis import Analyser, PhotoSource
-from facecli.services.enrolment import Enrolment, EnrolmentPhoto, enrol
+from facecli.services.enrolment import Enrolment, enrol
+from facecli.services.enrolment_plan import EnrolmentPhoto
 from facecli.services.identification import identify_photos
 from facecli.services.selection import OnMulti
 from facecli.services.verification import Verification, verify
@@ -77,9 +78,18 @@ class Recognizer:
             self._gallery = None
 
     def enroll(
-        self, name: str, photos: Iterable[PhotoLike], *, on_multi: OnMulti = "error", min_quality: float | None = None
+        self,
+        name: str,
+        photos: Iterable[PhotoLike],
+        *,
+        on_multi: OnMulti = "error",
+        min_quality: float | None = None,
+        keep_outliers: bool = False,
     ) -> list[Enrolment]:
         """Learn a person's face from photos, of at least `min_quality` (0 to 1; by default the setting).
+
+        A photo that is unlike others of the person that agree, of this call or enrolled before, has status "error" and
+        the code "unlike_the_others"; with `keep_outliers` it is enrolled, with a warning.
 
         Returns
         -------
@@ -94,7 +104,17 @@ class Recognizer:
         gallery = self._opened(create=True)
         planned = [EnrolmentPhoto(name, _source(photo)) for photo in photos]
         least = self.settings.min_quality if min_quality is None else min_quality
-        return list(enrol(planned, self._analyser, gallery, on_multi=on_multi, min_quality=least))
+        return list(
+            enrol(
+                planned,
+                self._analyser,
+                gallery,
+                on_multi=on_multi,
+                min_quality=least,
+                scores=self._app.scores,
+                keep_outliers=keep_outliers,
+            )
+        )
 
     def identify(self, photos: Iterable[PhotoLike]) -> Iterator[PhotoResult]:
         """Say who is in photos, one result a photo, in their order.

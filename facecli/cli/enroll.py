@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
@@ -12,6 +13,8 @@ from facecli.cli.options import Call, command
 from facecli.errors import UsageError
 
 if TYPE_CHECKING:
+    from facecli.app import App
+    from facecli.gallery.store import Gallery
     from facecli.services.enrolment import Enrolment
 
 COLUMNS = ("name", "path", "status", "quality", "note")
@@ -42,16 +45,22 @@ def enroll(
             "--on-multi", metavar="error|largest|skip", help="What to do with a photo of several faces of a like size."
         ),
     ] = "error",
+    keep_outliers: Annotated[
+        bool,
+        typer.Option("--keep-outliers", help="Enrol photos that are unlike the person's others too, with a warning."),
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Look at the photos, but store nothing.")] = False,
 ) -> int:
     """Enrol people: learn faces from photos of somebody whose name is known.
 
-    The same photo enrolled twice adds nothing. Several photos of a person are better than one.
+    The same photo enrolled twice adds nothing. Several photos of a person are better than one: where two agree, one
+    that shows somebody else is told by its score and refused.
     """
     from facecli.app import App
     from facecli.cli.output import write_rows
     from facecli.cli.photos import progress_bar
-    from facecli.services.enrolment import enrol, plan_enrolment
+    from facecli.services.enrolment import enrol
+    from facecli.services.enrolment_plan import plan_enrolment
     from facecli.services.selection import OnMulti
 
     choices = get_args(OnMulti)
@@ -64,11 +73,20 @@ def enroll(
     analyser = app.analyser()  # before the gallery: settings that cannot work leave no empty file behind
     try:
         with (
-            nullcontext() if dry_run else app.open_gallery(create=True) as gallery,
+            _opened(app, dry_run=dry_run) as gallery,
             progress_bar(call, len(photos)) as progress,
         ):
-            least = call.settings.min_quality
-            for outcome in enrol(photos, analyser, gallery, on_multi=chosen, min_quality=least):
+            found = enrol(
+                photos,
+                analyser,
+                gallery,
+                on_multi=chosen,
+                min_quality=call.settings.min_quality,
+                scores=app.scores,
+                keep_outliers=keep_outliers,
+                dry_run=dry_run,
+            )
+            for outcome in found:
                 outcomes.append(outcome)
                 progress.advance()
     finally:
@@ -81,6 +99,13 @@ def enroll(
         people = len({outcome.name for outcome in outcomes if outcome.status in ("enrolled", "already", "would_enrol")})
         say(f"{said}, of {people} {'person' if people == 1 else 'people'}, in {call.settings.gallery_path}")
     return SOME_FAILED if failed else 0
+
+
+def _opened(app: App, *, dry_run: bool) -> AbstractContextManager[Gallery | None]:
+    """Open the gallery, made if it is to be written to."""
+    if dry_run and not Path(app.settings.gallery_path).exists():
+        return nullcontext()
+    return app.open_gallery(create=not dry_run)
 
 
 def _row(outcome: Enrolment) -> dict[str, Any]:

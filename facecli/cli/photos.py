@@ -19,7 +19,7 @@ from facecli.media.folder import read_file_list
 from facecli.report.formats import open_writer
 from facecli.report.summary import Summary
 from facecli.services.analysis import Analysis, PhotoSource
-from facecli.services.enrolment import photo_sources
+from facecli.services.enrolment_plan import photo_sources
 
 if TYPE_CHECKING:
     from facecli.types import PhotoResult

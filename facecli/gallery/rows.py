@@ -166,6 +166,16 @@ def _frozen_box(box: list[float]) -> FloatArray:
     return result
 
 
+def photo_owners(connection: sqlite3.Connection, content_hash: str) -> tuple[str, ...]:
+    """Return who has templates from a photo."""
+    found = connection.execute(
+        "SELECT name FROM templates JOIN people USING (person_id) WHERE content_hash = ?"
+        " GROUP BY person_id ORDER BY min(template_id)",
+        (content_hash,),
+    )
+    return tuple(row[0] for row in found)
+
+
 def count_templates(connection: sqlite3.Connection, path: str) -> dict[str, int]:
     """Return how many templates each model has; those that have any."""
     counts = dict(connection.execute("SELECT model_id, count(*) FROM templates GROUP BY model_id ORDER BY model_id"))

@@ -80,7 +80,10 @@ _V2: Final = (
     """,
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_V1, _V2)
+# Enrolment asks whether a photo is anybody else's.
+_V3: Final = ("CREATE INDEX templates_by_photo ON templates (content_hash)",)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_V1, _V2, _V3)
 """Step n (counted from 1) turns schema n - 1 into schema n. A step that was released never changes."""
 
 

@@ -224,6 +224,11 @@ class Gallery:
         with translated(self.path):
             return rows.templates(self._connection, self.path, person_id, model_id)
 
+    def photo_owners(self, content_hash: str) -> tuple[str, ...]:
+        """Return who has templates from a photo of this content (SHA-256, hex), the first enrolled first."""
+        with translated(self.path):
+            return rows.photo_owners(self._connection, content_hash)
+
     def matrix(self, model_id: str) -> TemplateMatrix:
         """Return all templates of a model as one matrix, read at one moment; every checksum is verified.
 

@@ -1,40 +1,29 @@
-"""Enrol people: which photos belong to whom, which face of each, and what was learnt."""
+"""Enrol people: which face of each photo, whether it is to be learnt, and what was."""
 
 from __future__ import annotations
 
-import re
-import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from facecli.decide.rejection import falls_short
 from facecli.embed.advice import advice_for, reason_words, reasons_of
-from facecli.errors import FacecliError, InputError, LowQualityError, UsageError
-from facecli.gallery.names import normalise_name
+from facecli.errors import FacecliError, LowQualityError
 from facecli.gallery.records import NewTemplate
+from facecli.gallery.rows import SAME_FACE_IOU
 from facecli.gallery.store import Gallery
-from facecli.media.folder import FolderProblem, find_photos
-from facecli.services.analysis import Analyser, Analysis, PhotoSource
+from facecli.geometry import iou
+from facecli.scores import ScoreDistribution
+from facecli.services.analysis import Analyser, Analysis
+from facecli.services.enrolment_checks import EnrolmentChecks
+from facecli.services.enrolment_plan import EnrolmentPhoto
 from facecli.services.selection import OnMulti, the_face
-from facecli.types import Embedding, Face, PhotoError, Quality
+from facecli.types import Face, PhotoError, Quality
 
 EnrolmentStatus: TypeAlias = Literal["enrolled", "already", "would_enrol", "skipped", "error"]
 
 # Templates committed together: each commit waits for the disk, and each photo not committed is work to lose.
 COMMIT_EVERY: Final = 32
-
-# "Ana_1.jpg", "Ana-2.jpg", "Ana (3).jpg", "Ana 4.jpg" are all of Ana.
-_SERIAL = re.compile(r"[\s_-]*(?:\(\d+\)|\d+)$|_$")
-
-
-@dataclass(frozen=True, slots=True)
-class EnrolmentPhoto:
-    """One photo and whose it is said to be."""
-
-    name: str
-    source: PhotoSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,91 +46,6 @@ class Enrolment:
     template_id: int | None = None
 
 
-def plan_enrolment(arguments: Sequence[str]) -> list[EnrolmentPhoto]:
-    """Decide from a call's words which photos belong to whom.
-
-    Parameters
-    ----------
-    arguments : sequence of str
-        ``NAME PHOTO…`` (photos or folders of photos, all of one person), or folders only: there each sub-folder is a
-        person, and a photo beside them belongs to whom its name says, without the number at its end.
-
-    Raises
-    ------
-    UsageError
-        If the words fit neither.
-    InputError
-        If a name cannot be one, or nothing was found.
-    """
-    if not arguments:
-        raise UsageError("nobody to enrol was named", hint="Use: facecli enroll NAME PHOTO… or facecli enroll FOLDER")
-    if all(Path(argument).is_dir() for argument in arguments) and not _names_itself(arguments):
-        photos = [photo for folder in arguments for photo in _people_folder(Path(folder))]
-    elif len(arguments) == 1:
-        argument = arguments[0]
-        if "/" in argument and not Path(argument).exists():
-            raise InputError(f"{argument} does not exist", hint="Check the spelling of the path.", code="not_found")
-        looks_like_path = "/" in argument or Path(argument).suffix.lower() in (
-            ".jpg",
-            ".jpeg",
-            ".png",
-            ".webp",
-            ".heic",
-        )
-        raise UsageError(
-            f"whose photo is {argument}?" if looks_like_path else f"no photo of {argument} was named",
-            hint="Use: facecli enroll NAME PHOTO… or facecli enroll FOLDER",
-        )
-    else:
-        name = normalise_name(arguments[0])
-        photos = [EnrolmentPhoto(name, source) for source in photo_sources(arguments[1:])]
-    if not photos:
-        raise InputError(
-            f"no photos were found in {', '.join(arguments)}",
-            hint="A folder to enrol holds one folder of photos for each person, or photos called NAME_1.jpg.",
-            code="no_photos",
-        )
-    return photos
-
-
-def photo_sources(roots: Iterable[str], *, recursive: bool = True) -> Iterator[PhotoSource]:
-    """Turn files and folders into photos to analyse; folders that cannot be listed become photos with an error."""
-    for found in find_photos(roots, recursive=recursive):
-        yield PhotoSource(found.path, error=found.error if isinstance(found, FolderProblem) else None)
-
-
-def _names_itself(arguments: Sequence[str]) -> bool:
-    """Say whether a name is also that of a folder of its photos: ``enroll Ana Ana/`` is about Ana."""
-    return any(Path(argument).samefile(arguments[0]) for argument in arguments[1:])
-
-
-def _people_folder(folder: Path) -> Iterator[EnrolmentPhoto]:
-    sources = [(source, Path(source.path).relative_to(folder)) for source in photo_sources([str(folder)])]
-    _refuse_folder_of_people(folder, [inside for _, inside in sources])
-    for source, inside in sources:
-        if len(inside.parts) > 1:
-            name = inside.parts[0]
-        else:
-            stem = inside.stem or folder.resolve().name  # the folder itself, which could not be listed
-            name = _SERIAL.sub("", stem) or stem
-        yield EnrolmentPhoto(normalise_name(name), source)
-
-
-def _refuse_folder_of_people(folder: Path, photos: Sequence[Path]) -> None:
-    """Refuse a call that is one folder too high, and would make one person of many.
-
-    A person's folder may hold folders of its own. One that holds several, and no photo beside them, is taken for a
-    folder of people.
-    """
-    for name in dict.fromkeys(photo.parts[0] for photo in photos if len(photo.parts) > 2):
-        below = [photo.parts[1:] for photo in photos if photo.parts[0] == name]
-        if len({parts[0] for parts in below}) > 1 and all(len(parts) > 1 for parts in below):
-            raise UsageError(
-                f"{folder / name} holds folders, not photos: is each of them a person?",
-                hint=f"If so, use: facecli enroll {shlex.quote(str(folder / name))}",
-            )
-
-
 def enrol(
     photos: Sequence[EnrolmentPhoto],
     analyser: Analyser,
@@ -149,33 +53,71 @@ def enrol(
     *,
     on_multi: OnMulti = "error",
     min_quality: float = 0.0,
+    scores: ScoreDistribution | None = None,
+    keep_outliers: bool = False,
+    dry_run: bool = False,
 ) -> Iterator[Enrolment]:
-    """Enrol photos, in their order; a photo that cannot be is an `Enrolment` with its error and stops nothing.
+    """Enrol photos, person by person; a photo that cannot be is an `Enrolment` with its error and stops nothing.
 
     Parameters
     ----------
     gallery : Gallery or None
-        None only tries: nothing is stored.
+        None where there is none yet: nothing is stored.
     on_multi : {"error", "largest", "skip"}
         What to do with a photo of several faces of a like size.
     min_quality : float
         Least quality score, 0 to 1.
+    scores : ScoreDistribution or None
+        The model's. With it a photo that is unlike the person's others is refused, and likeness to somebody else is
+        noted; None compares nothing.
+    keep_outliers : bool
+        Enrol photos that would be refused for that, with a warning.
+    dry_run : bool
+        Say what would be, and store nothing.
 
     Yields
     ------
     Enrolment
-        Once it is on the disk.
+        Once it is on the disk. People come in the order in which they are first named, the photos of each in theirs.
     """
-    names = iter([photo.name for photo in photos])
-    pending: list[tuple[str, Analysis, Face | None, Enrolment | None]] = []
-    owners: dict[str, str] = {}  # content hash of a photo -> whose it was first said to be
-    for analysis in analyser.analyse(photo.source for photo in photos):
+    by_person: dict[str, list[EnrolmentPhoto]] = {}
+    for photo in photos:
+        by_person.setdefault(photo.name, []).append(photo)
+    ordered = [photo for own in by_person.values() for photo in own]
+    names = iter([photo.name for photo in ordered])
+    checks = EnrolmentChecks(gallery, scores, keep_outliers=keep_outliers)
+    writer = _Writer(gallery, checks, stores=gallery is not None and not dry_run)
+    pending: list[_Pending] = []
+    for analysis in analyser.analyse(photo.source for photo in ordered):
         name = next(names)
-        if pending and (pending[-1][0] != name or len(pending) >= COMMIT_EVERY):
-            yield from _commit(pending, gallery, owners)
+        if pending and (pending[-1].name != name or len(pending) >= COMMIT_EVERY):
+            yield from writer.commit(pending)
             pending = []
-        pending.append((name, analysis, *_chosen(name, analysis, on_multi, min_quality)))
-    yield from _commit(pending, gallery, owners)
+        pending.append(_Pending(name, analysis, *_chosen(name, analysis, on_multi, min_quality)))
+    yield from writer.commit(pending)
+
+
+class _Pending(NamedTuple):
+    """A photo that waits to be enrolled: its face, or what became of it."""
+
+    name: str
+    analysis: Analysis
+    face: Face | None
+    outcome: Enrolment | None
+
+    def template(self) -> NewTemplate | None:
+        face = self.face
+        if face is None:
+            return None
+        if face.embedding is None:
+            raise ValueError("enrolment needs an analyser with an embedder")
+        return NewTemplate(
+            embedding=face.embedding,
+            quality=face.quality.score if face.quality else 1.0,
+            source=self.analysis.source.path,
+            content_hash=self.analysis.content_hash,
+            box_xyxy=face.detection.box_xyxy,
+        )
 
 
 def _chosen(
@@ -201,49 +143,100 @@ def _chosen(
     return face, None
 
 
-def _commit(
-    pending: Sequence[tuple[str, Analysis, Face | None, Enrolment | None]],
-    gallery: Gallery | None,
-    owners: dict[str, str],
-) -> Iterator[Enrolment]:
-    """Store the chosen faces of one person in one transaction, and say what became of each photo."""
-    new = [
-        NewTemplate(
-            embedding=_embedding(face),
-            quality=face.quality.score if face.quality else 1.0,
-            source=analysis.source.path,
-            content_hash=analysis.content_hash,
-            box_xyxy=face.detection.box_xyxy,
-        )
-        for _, analysis, face, _ in pending
-        if face is not None
-    ]
-    stored = iter(gallery.add_templates(pending[0][0], new) if gallery is not None and new else [])
-    for name, analysis, face, outcome in pending:
-        if face is None:
-            if outcome is not None:
-                yield outcome
-            continue
-        template_id = next(stored, None)
-        status: EnrolmentStatus = "would_enrol"
-        if gallery is not None:
-            status = "already" if template_id is None else "enrolled"
-        smaller = len(analysis.faces) - 1
-        notes = [f"{smaller} smaller {'face was' if smaller == 1 else 'faces were'} left out"] if smaller else []
-        owner = owners.setdefault(analysis.content_hash, name)
-        if owner != name:
-            notes.append(f"the same photo is enrolled as {owner}: one of the two names is wrong")
-        yield Enrolment(
-            name,
-            analysis.source.path,
-            status,
-            quality=face.quality,
-            warnings=(*analysis.warnings, *notes),
-            template_id=template_id,
-        )
+class _Writer:
+    """Stores photos of one person after the other, and remembers what this call has enrolled."""
+
+    def __init__(self, gallery: Gallery | None, checks: EnrolmentChecks, *, stores: bool) -> None:
+        self._gallery = gallery
+        self._checks = checks
+        self._stores = stores
+        self._owners: dict[str, str] = {}  # content hash of a photo -> whose it was first said to be
+        self._tried: dict[str, list[NewTemplate]] = {}  # of a dry run
+        self._newcomers: dict[str, bool] = {}
+
+    def commit(self, pending: Sequence[_Pending]) -> Iterator[Enrolment]:
+        """Store the chosen faces of one person in one transaction, and say what became of each photo."""
+        if not pending:
+            return
+        name = pending[0].name
+        templates = [each.template() for each in pending]
+        new = [template for template in templates if template is not None]
+        own = self._own(name, new[0].embedding.model_id) if new else []
+        found = iter(self._checks.check(name, own, new, is_new=self._newcomers.get(name, True)))
+        findings = [next(found) if template is not None else None for template in templates]
+        accepted = [
+            template
+            for template, finding in zip(templates, findings, strict=True)
+            if template is not None and finding is not None and finding.error is None
+        ]
+        warnings = {id(template): self._other_owners(name, template) for template in accepted}
+        stored = iter(self._stored(name, own, accepted))
+        for each, template, finding in zip(pending, templates, findings, strict=True):
+            if template is None or finding is None:
+                if each.outcome is not None:
+                    yield each.outcome
+                continue
+            status: EnrolmentStatus = "error"
+            template_id, notes = None, list(finding.warnings)
+            if finding.error is None:
+                status, template_id = next(stored)
+                notes = [*_left_out(each.analysis), *warnings[id(template)], *notes]
+            yield Enrolment(
+                name,
+                each.analysis.source.path,
+                status,
+                quality=each.face.quality if each.face else None,
+                error=finding.error,
+                warnings=(*each.analysis.warnings, *notes),
+                template_id=template_id,
+            )
+
+    def _own(self, name: str, model_id: str) -> list[NewTemplate]:
+        """Return the templates that a person has so far, those of a dry run included."""
+        person = self._gallery.find_person(name) if self._gallery is not None else None
+        self._newcomers.setdefault(name, person is None or not person.template_count)
+        kept = [] if self._gallery is None or person is None else self._gallery.templates(person.person_id, model_id)
+        return [
+            NewTemplate(each.embedding, each.quality, each.source, each.content_hash, each.box_xyxy) for each in kept
+        ] + self._tried.get(name, [])
+
+    def _stored(
+        self, name: str, own: Sequence[NewTemplate], accepted: Sequence[NewTemplate]
+    ) -> list[tuple[EnrolmentStatus, int | None]]:
+        if self._stores and self._gallery is not None:
+            if not accepted:
+                return []
+            ids = self._gallery.add_templates(name, accepted)
+            for template, template_id in zip(accepted, ids, strict=True):
+                if template_id is not None:
+                    self._checks.enrolled(name, template)
+            return [("already" if template_id is None else "enrolled", template_id) for template_id in ids]
+        known = list(own)
+        answers: list[tuple[EnrolmentStatus, int | None]] = []
+        for template in accepted:
+            is_known = any(_same_face(template, each) for each in known)
+            answers.append(("already" if is_known else "would_enrol", None))
+            if not is_known:
+                known.append(template)
+                self._tried.setdefault(name, []).append(template)
+                self._checks.enrolled(name, template)
+        return answers
+
+    def _other_owners(self, name: str, template: NewTemplate) -> list[str]:
+        """Say whose the same photo is said to be besides."""
+        digest = template.content_hash
+        first = self._owners.setdefault(digest, name)
+        owners = [first] if first != name else []
+        if not owners and self._gallery is not None:
+            owners = [owner for owner in self._gallery.photo_owners(digest) if owner != name]
+        return [f"the same photo is enrolled as {owner}: one of the two names is wrong" for owner in owners]
 
 
-def _embedding(face: Face) -> Embedding:
-    if face.embedding is None:
-        raise ValueError("enrolment needs an analyser with an embedder")
-    return face.embedding
+def _same_face(one: NewTemplate, other: NewTemplate) -> bool:
+    overlap = iou(one.box_xyxy[None], other.box_xyxy[None]).max()
+    return one.content_hash == other.content_hash and bool(overlap >= SAME_FACE_IOU)
+
+
+def _left_out(analysis: Analysis) -> list[str]:
+    smaller = len(analysis.faces) - 1
+    return [f"{smaller} smaller {'face was' if smaller == 1 else 'faces were'} left out"] if smaller else []

@@ -9,7 +9,7 @@ from facecli.errors import InputError
 from facecli.gallery.names import normalise_name
 from facecli.media.folder import natural_key
 from facecli.services.analysis import PhotoSource
-from facecli.services.enrolment import EnrolmentPhoto, photo_sources
+from facecli.services.enrolment_plan import EnrolmentPhoto, photo_sources
 
 
 @dataclass(frozen=True, slots=True)
