@@ -43,7 +43,7 @@ def list_models(call: Call) -> int:
         rows.append({**_row(cached.get(name, entry.manifest), where), "bytes": entry.size_bytes, "note": entry.notes})
     rows += [_row(manifest, "imported") for name, manifest in cached.items() if name not in catalogue()]
     rows += [_fusion_row(fusion, "on this machine") for fusion in fusions if not fusion.ships]
-    write_rows(call, rows, ("name", "kind", "where", "dimension", "threshold", "licence"))
+    write_rows(call, rows, ("name", "kind", "where", "dimension", "licence"))
     return 0
 
 
@@ -53,10 +53,8 @@ def _row(manifest: Manifest, where: str) -> dict[str, Any]:
         "kind": manifest.kind,
         "where": where,
         "dimension": manifest.dimension,
-        "threshold": manifest.threshold,
         "licence": manifest.licence,
         "architecture": manifest.architecture,
-        "measured_on": manifest.measured_on,
         "sha256": manifest.sha256,
         "bytes": manifest.path.stat().st_size if manifest.path.is_file() else None,
         "note": "",
@@ -69,10 +67,8 @@ def _fusion_row(fusion: Fusion, where: str) -> dict[str, Any]:
         "kind": "embedder",
         "where": where,
         "dimension": fusion.dimension,
-        "threshold": None,
         "licence": fusion.licence,
         "architecture": fusion.architecture,
-        "measured_on": "",
         "sha256": "",
         "bytes": None,
         "note": f"no weights of its own: those of {fusion.part_names}",

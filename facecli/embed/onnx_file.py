@@ -32,7 +32,7 @@ def manifest_for(path: Path) -> Manifest:
     Returns
     -------
     Manifest
-        Without a threshold: nobody measured one, so the caller has to ask for it. Its name is "onnx-" and the
+        Nobody measured its scores, so the caller has to ask for a threshold. Its name is "onnx-" and the
         file's stem in the letters that a model's name may have; the content makes the model id.
 
     Raises
@@ -62,8 +62,6 @@ def manifest_for(path: Path) -> Manifest:
         dimension=dimension,
         centre=(),
         original=None,
-        threshold=None,
-        measured_on="",
     )
 
 

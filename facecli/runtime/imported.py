@@ -161,8 +161,6 @@ def _onnx_manifest(file: Path, part: Path, sha256: str, name: str, cache_dir: Pa
         output_names=(output,),
         dimension=dimension,
         centre=(),
-        threshold=None,
-        measured_on="",
     )
     return _recorded(described, sha256, file, cache_dir)
 

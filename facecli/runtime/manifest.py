@@ -71,10 +71,6 @@ class Manifest:
         or none. See `facecli.embed.cnn`.
     original : Original, optional
         What the weights were made from, where that is another file.
-    threshold : float, optional
-        Cosine similarity from which two faces are taken for one person; None if it was never measured.
-    measured_on : str
-        Set, number of trials and rate that `threshold` stands for.
     """
 
     name: str
@@ -92,8 +88,6 @@ class Manifest:
     dimension: int | None = None
     centre: tuple[float, ...] = ()
     original: Original | None = None
-    threshold: float | None = None
-    measured_on: str = ""
 
     @property
     def model_id(self) -> str:
@@ -180,7 +174,6 @@ def parse_manifest(table: TomlTable, name: str, folder: Path, *, hash_may_be_unk
     points = "five [x, y] pairs"
     template = inputs.items("template", _is_point, points, count=LANDMARK_COUNT) if is_embedder else []
     dimension = outputs.count("dimension") if is_embedder else None
-    threshold, measured_on = _decision(table) if is_embedder and "decision" in table else (None, "")
     manifest = Manifest(
         name=name,
         kind="embedder" if is_embedder else "detector",
@@ -202,8 +195,6 @@ def parse_manifest(table: TomlTable, name: str, folder: Path, *, hash_may_be_unk
         dimension=dimension,
         centre=_centre(outputs, dimension) if dimension and "centre" in outputs else (),
         original=_original(table) if "original" in table else None,
-        threshold=threshold,
-        measured_on=measured_on,
     )
     for part in (inputs, outputs, table):
         part.close()
@@ -223,13 +214,6 @@ def _centre(table: TomlTable, dimension: int) -> tuple[float, ...]:
     return tuple(
         float(x) for x in table.items("centre", lambda x: is_number(x) and -1 <= x <= 1, expected, count=dimension)
     )
-
-
-def _decision(table: TomlTable) -> tuple[float, str]:
-    part = table.table("decision")
-    decision = part.number("threshold", -1.0, 1.0), part.text("measured_on")
-    part.close()
-    return decision
 
 
 def _channels(table: TomlTable, key: str, default: float, *, zero_allowed: bool = True) -> tuple[float, float, float]:
@@ -271,9 +255,6 @@ def format_manifest(manifest: Manifest) -> str:
         lines.append(f"dimension = {manifest.dimension}")
     if manifest.centre:
         lines.append(f"centre = {list(manifest.centre)}")
-    if manifest.threshold is not None:
-        lines += ["", "[decision]", f"threshold = {manifest.threshold}"]
-        lines.append(f"measured_on = {_quoted(manifest.measured_on)}")
     return "\n".join(lines) + "\n"
 
 

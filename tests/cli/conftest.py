@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from facecli.app import App
 from facecli.cli.main import app
 from facecli.runtime.network import Preprocessing
 from facecli.runtime.openvino_engine import OpenVinoEngine, OpenVinoNetwork
+from facecli.settings import Settings
 
 Run = Callable[..., "Done"]
 
@@ -107,6 +109,12 @@ def gallery(enrolled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     path = Path(shutil.copy(enrolled, tmp_path / "people.db"))
     monkeypatch.setenv("FACECLI_GALLERY", str(path))
     return path
+
+
+@pytest.fixture
+def match_threshold(home: Path) -> float:
+    """Least score for one person in two photos where nothing is set."""
+    return App(Settings()).verification_threshold
 
 
 @pytest.fixture(scope="session")

@@ -43,9 +43,6 @@ template = [[38.5, 51.5], [73.5, 51.0], [56.0, 71.0], [41.5, 92.0], [70.0, 92.0]
 [output]
 names = ["fc1"]
 dimension = 128
-[decision]
-threshold = 0.40
-measured_on = "LFW, 6,000 pairs"
 """
 DETECTOR = f"""
 name = "yunet"
@@ -85,8 +82,6 @@ def test_an_embedder_is_read_as_it_is_written(tmp_path: Path) -> None:
         template_xy=((38.5, 51.5), (73.5, 51.0), (56.0, 71.0), (41.5, 92.0), (70.0, 92.0)),
         dimension=128,
         original=Original("face.onnx", HASH, "a wheel"),
-        threshold=0.4,
-        measured_on="LFW, 6,000 pairs",
     )
     assert manifest.model_id == "sface@0123456789ab"
     assert manifest.path == tmp_path / "sface" / "sface.onnx"
@@ -139,9 +134,6 @@ def test_a_detector_has_a_stride_and_plain_preprocessing(tmp_path: Path) -> None
         ('names = ["fc1"]', "names = [1]", "output.names must be a list of names"),
         ("dimension = 128", "dimension = 0", "output.dimension must be a whole number above 0"),
         ("dimension = 128", "dimension = 1.5", "output.dimension must be a whole number above 0"),
-        ("threshold = 0.40", "threshold = 1.5", "decision.threshold must be a number from -1 to 1"),
-        ("threshold = 0.40", 'threshold = "0.4"', "decision.threshold must be a number from -1 to 1"),
-        ('measured_on = "LFW, 6,000 pairs"', "", "decision.measured_on is missing; it must be a text"),
         (
             "dimension = 128",
             "dimension = 2\ncentre = [0.5]",
@@ -178,9 +170,9 @@ def test_a_value_where_a_table_belongs_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_detector_takes_no_keys_of_an_embedder(tmp_path: Path) -> None:
-    path = write(tmp_path, DETECTOR + '[decision]\nthreshold = 0.4\nmeasured_on = "x"\n', "yunet")
+    path = write(tmp_path, DETECTOR + "dimension = 3\ncentre = [0.1, 0.2, 0.3]\n", "yunet")
 
-    with pytest.raises(WeightsError, match="unknown key decision"):
+    with pytest.raises(WeightsError, match=r"unknown key output\.centre, output\.dimension"):
         read_manifest(path)
 
 
@@ -242,8 +234,6 @@ manifests = st.builds(
     dimension=st.just(3),
     centre=st.just(()) | st.tuples(*[st.floats(-1, 1)] * 3),
     original=st.none() | st.builds(Original, texts, st.just(HASH), texts),
-    threshold=st.floats(-1, 1),
-    measured_on=texts,
 )
 
 
@@ -263,4 +253,3 @@ def test_every_model_that_ships_is_described_in_full() -> None:
         assert manifest.folder == models_dir() / name
         assert manifest.path.is_file()
         assert manifest.original is not None
-        assert (manifest.threshold is not None) == (manifest.kind == "embedder")
