@@ -129,18 +129,19 @@ def fit_probability(
     tuple of (float, float)
         Intercept and slope: the logit is intercept - slope * log(expected).
     """
-    features = np.column_stack([np.ones(len(is_right)), -np.log(np.maximum(expected_false_positives, 1e-300))])
+    features = np.column_stack([np.ones(len(is_right)), -np.log(np.maximum(expected_false_positives, LEAST_EXPECTED))])
     weights = np.where(is_right, 0.5 / max(is_right.sum(), 1), 0.5 / max((~is_right).sum(), 1))
-    scale = np.abs(features[:, 1]).max() or 1.0
-    features[:, 1] /= scale
     coefficients = np.zeros(2)
     for _ in range(rounds):
         chance = 1.0 / (1.0 + np.exp(-np.clip(features @ coefficients, -500, 500)))
         gradient = features.T @ (weights * (is_right - chance)) - RIDGE * coefficients
         hessian = (features * (weights * chance * (1 - chance))[:, None]).T @ features + RIDGE * np.eye(2)
         coefficients = coefficients + np.linalg.solve(hessian, gradient)
-    return float(coefficients[0]), float(coefficients[1] / scale)
+    return float(coefficients[0]), float(coefficients[1])
 
 
 # Keeps the fit finite where no wrong answer scores above a right one.
-RIDGE: Final = 1e-6
+RIDGE: Final = 1e-9
+
+# Below it every answer is right; how far below says nothing more.
+LEAST_EXPECTED: Final = 1e-12
