@@ -5,8 +5,11 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from facecli import app as application
+from facecli.scores import ScoreDistribution, Tail
 from facecli.services import enrolment
 from facecli.services.enrolment import Enrolment
 
@@ -102,6 +105,61 @@ def test_one_photo_under_two_names_is_noted(run, macron: Path, tmp_path: Path) -
         "",
         "the same photo is enrolled as Ana: one of the two names is wrong",
     ]
+
+
+@pytest.fixture
+def _measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give every embedder scores: pairs of different people reach 0.3 in 1 case of 100, and 0.4 in 1 of 1,000."""
+    scores = ScoreDistribution(
+        non_mated=np.array([(0.5, 0.05), (0.01, 0.3), (0.001, 0.4)]),
+        tail=Tail(start=0.4, share=0.001, scale=0.02, shape=0.0),
+        mated=np.array([(0.01, 0.4), (0.5, 0.7)]),
+        non_mated_pairs=1_000_000,
+        mated_pairs=1000,
+        people=100,
+        probability=(0.0, 1.0),
+        measured_on="nothing",
+    )
+    monkeypatch.setattr(application, "read_scores", lambda *_: scores)
+
+
+@pytest.mark.usefixtures("_measured")
+@pytest.mark.parametrize("choice", [[], ["--keep-outliers"], ["--dry-run"]])
+def test_a_wrong_photo_in_a_folder(run, macron: Path, obama: Path, tmp_path: Path, choice: list[str]) -> None:
+    from PIL import Image
+
+    folder = tmp_path / "Emmanuel"
+    folder.mkdir()
+    with Image.open(macron) as image:
+        image.save(folder / "1.png")
+        image.convert("L").save(folder / "2.png")
+    shutil.copy(obama, folder / "wrong.jpg")
+    run("enroll", "Barack Obama", obama)
+
+    done = run("enroll", "Emmanuel", folder, *choice, "-f", "jsonl")
+
+    assert [each["error"] and each["error"]["code"] for each in done.records[:2]] == [None, None]
+    wrong = done.records[2]
+    assert f"the face in {folder}/wrong.jpg is unlike Emmanuel's 2 other photos (best score" in wrong["note"]
+    assert "is usual among these), and like Barack Obama (1.00)" in wrong["note"]
+    if choice == ["--keep-outliers"]:
+        assert (done.code, wrong["status"], wrong["error"]) == (0, "enrolled", None)
+    else:
+        assert (done.code, wrong["status"], wrong["error"]["code"]) == (3, "error", "unlike_the_others")
+        assert wrong["error"]["hint"].endswith("If it is Emmanuel, enrol it with --keep-outliers.")
+    people = {each["name"] for each in run("people", "list", "-f", "jsonl").records}
+    assert people == ({"Barack Obama"} if choice == ["--dry-run"] else {"Barack Obama", "Emmanuel"})
+
+
+def test_photos_named_by_a_camera_make_nobody(run, macron: Path, tmp_path: Path) -> None:
+    for name in ("IMG_1.jpg", "Emmanuel_1.jpg"):
+        shutil.copy(macron, tmp_path / name)
+
+    done = run("enroll", tmp_path, "-f", "jsonl")
+
+    assert done.code == 3
+    assert [(each["name"], each["status"]) for each in done.records] == [("Emmanuel", "enrolled"), ("IMG_1", "error")]
+    assert "called as cameras and programs call photos" in done.records[1]["note"]
 
 
 @pytest.mark.parametrize(

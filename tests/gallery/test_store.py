@@ -245,3 +245,12 @@ def test_a_closed_gallery_says_so(template):
     gallery.close()
     with pytest.raises(GalleryError, match="closed"):
         gallery.people()
+
+
+def test_who_has_templates_from_a_photo(gallery, template):
+    gallery.add_templates("Zoe", [template(1, photo="x.jpg"), template(2, photo="y.jpg")])
+    gallery.add_templates("Ana", [template(3, photo="x.jpg"), template(4, photo="x.jpg", box=(200, 20, 300, 140))])
+
+    assert gallery.photo_owners("hash of x.jpg") == ("Zoe", "Ana")
+    assert gallery.photo_owners("hash of y.jpg") == ("Zoe",)
+    assert gallery.photo_owners("hash of z.jpg") == ()
