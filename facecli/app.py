@@ -200,6 +200,8 @@ class App:
             If what was measured is damaged, or belongs to other weights.
         """
         manifest = self.embedder_manifest
+        if self.settings.embedder.startswith(ONNX_PREFIX):
+            return None  # what lies beside a file of the user's was not put there for it
         return read_scores(manifest.folder, manifest.model_id)
 
     @property

@@ -234,11 +234,11 @@ def _is_name(value: object) -> bool:
 
 def format_manifest(manifest: Manifest) -> str:
     """Write a manifest as TOML; `read_manifest` gives the same manifest back."""
-    lines = [f"{key} = {_quoted(getattr(manifest, key))}" for key in ("name", "kind", "architecture", "file")]
-    lines += [f"{key} = {_quoted(getattr(manifest, key))}" for key in ("sha256", "licence")]
+    lines = [f"{key} = {quoted(getattr(manifest, key))}" for key in ("name", "kind", "architecture", "file")]
+    lines += [f"{key} = {quoted(getattr(manifest, key))}" for key in ("sha256", "licence")]
     if manifest.original:
         lines += ["", "[original]"]
-        lines += [f"{key} = {_quoted(getattr(manifest.original, key))}" for key in ("file", "sha256", "source")]
+        lines += [f"{key} = {quoted(getattr(manifest.original, key))}" for key in ("file", "sha256", "source")]
     lines += ["", "[input]"]
     if manifest.size_hw:
         lines.append(f"size = {list(manifest.size_hw)}")
@@ -259,9 +259,10 @@ def format_manifest(manifest: Manifest) -> str:
 
 
 def _quoted_all(texts: Iterable[str]) -> list[str]:
-    return [_quoted(text) for text in texts]
+    return [quoted(text) for text in texts]
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """Write a text as TOML does."""
     # A JSON text is a TOML basic string, except that TOML also escapes DEL.
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

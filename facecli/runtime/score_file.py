@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from facecli.errors import WeightsError
+from facecli.runtime.manifest import quoted
 from facecli.runtime.toml_table import TomlTable, is_number
 from facecli.scores import DoubleArray, ScoreDistribution, Tail
 
@@ -82,7 +83,7 @@ def format_scores(model_id: str, scores: ScoreDistribution) -> str:
     return (
         "# How the scores of this model fall, measured: rewritten by `python models/measure DATA`.\n"
         f'model = "{model_id}"\n'
-        f'measured_on = "{scores.measured_on}"\n'
+        f"measured_on = {quoted(scores.measured_on)}\n"
         f"people = {scores.people}\n"
         f"non_mated_pairs = {scores.non_mated_pairs}\n"
         f"mated_pairs = {scores.mated_pairs}\n\n"

@@ -197,8 +197,8 @@ def shortfall(choice: ThresholdChoice, supported_fpir: float) -> str:
     """Say in a sentence that the evidence does not reach as far as the rate asked for."""
     return (
         f"the evidence supports a false positive rate of {percent(supported_fpir)} at best, not "
-        f"{percent(choice.fpir)}; threshold {choice.threshold:.3f} is the cautious end of what it allows (expect {percent(choice.low)} to "
-        f"{percent(choice.high)})"
+        f"{percent(choice.fpir)}; threshold {choice.threshold:.3f} is the cautious end of what it allows "
+        f"(expect {percent(choice.low)} to {percent(choice.high)})"
     )
 
 

@@ -58,7 +58,7 @@ def identify(
     people = read_people(str(path)) if path.is_dir() else None
     can_decide = call.settings.threshold is not None or app.scores is not None
     with ExitStack() as stack:
-        gallery = stack.enter_context(app.open_gallery() if people is None else Gallery.open(":memory:"))
+        gallery = stack.enter_context(app.open_gallery(read_only=True) if people is None else Gallery.open(":memory:"))
         analyser = app.analyser()
         photos = len(asked.photos) + (0 if people is None else len(people.photos))
         done = stack.enter_context(progress_bar(call, photos)).advance
