@@ -26,6 +26,7 @@ def info(
     from facecli.app import App
     from facecli.cli.output import write_rows
     from facecli.errors import GalleryCorruptError
+    from facecli.services.calibration import percent
 
     with App(call.settings).open_gallery() as gallery:
         about = gallery.info(check=check)
@@ -33,6 +34,14 @@ def info(
         {"what": "path", "value": about.path},
         {"what": "people", "value": about.people},
         *({"what": f"templates of {model}", "value": count} for model, count in about.templates.items()),
+        *(
+            {
+                "what": f"threshold of {each.model_id}",
+                "value": f"{each.threshold:.3f} for FPIR {percent(each.fpir)} "
+                f"({percent(each.low)} to {percent(each.high)}), at revision {each.revision}",
+            }
+            for each in about.thresholds
+        ),
         {"what": "size", "value": f"{about.size_bytes:,} bytes"},
         {"what": "schema version", "value": about.schema_version},
         {"what": "revision", "value": about.revision},
