@@ -1,0 +1,121 @@
+"""Every photo through facecli's own pipeline, once; what comes out is kept."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from photosets import PhotoSet
+
+from facecli.app import App
+from facecli.services.analysis import Analysis, PhotoSource
+from facecli.services.stages import Detector
+from facecli.settings import Settings
+from facecli.types import Detection, Photo
+
+DETECTOR = "centerface"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A way to embed."""
+
+    embedder: str
+    mirror: bool = True
+
+    def __str__(self) -> str:
+        return self.embedder + ("" if self.mirror else "-without-mirror")
+
+
+EMBEDDERS = ("sface", "mobilefacenet", "dlib-resnet")
+RUNS = (*map(Run, EMBEDDERS), Run("sface", mirror=False))
+
+
+@dataclass(frozen=True)
+class Faces:
+    """One vector a photo.
+
+    Attributes
+    ----------
+    vectors : ndarray of shape (photos, D), float32
+        Of unit length, nothing subtracted; zeros where no face was found.
+    found : ndarray of shape (photos,), bool
+    """
+
+    vectors: NDArray[np.float32]
+    found: NDArray[np.bool_]
+
+
+class RememberingDetector:
+    """Finds the faces of a photo once, whatever number of embedders ask."""
+
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
+        self._found: dict[str, list[Detection]] = {}
+        self.size = detector.size
+
+    def detect(self, photos: Sequence[Photo]) -> list[list[Detection]]:
+        """Find the faces of each photo."""
+        new = [photo for photo in photos if photo.source not in self._found]
+        if new:
+            self._found |= dict(zip((photo.source for photo in new), self._detector.detect(new), strict=True))
+        return [self._found[photo.source] for photo in photos]
+
+
+def embed_sets(sets: Sequence[PhotoSet], cache: Path | None) -> dict[tuple[Run, str], Faces]:
+    """Embed every photo of every set with every embedder, or take what a folder keeps of the same weights."""
+    detector: RememberingDetector | None = None
+    result = {}
+    for run in RUNS:
+        app = App(Settings(embedder=run.embedder, detector=DETECTOR, mirror=run.mirror))
+        # The centre is what is to be found: it is not taken away here.
+        app.embedder_manifest = replace(app.embedder_manifest, centre=())
+        for photos in sets:
+            kept = cache / f"{run}-{photos.name}.npz" if cache else None
+            key = np.array([DETECTOR, app.embedder_manifest.sha256, *photos.photos])
+            faces = _read(kept, key) if kept else None
+            if faces is None:
+                detector = app.detector = detector or RememberingDetector(app.detector)
+                started = time.perf_counter()
+                faces = _embedded(app, photos)
+                print(f"{run}, {photos.name}: {time.perf_counter() - started:.0f} s", file=sys.stderr)
+                if kept:
+                    kept.parent.mkdir(parents=True, exist_ok=True)
+                    np.savez(kept, key=key, vectors=faces.vectors, found=faces.found)
+            result[run, photos.name] = faces
+    return result
+
+
+def _read(path: Path, key: NDArray[np.str_]) -> Faces | None:
+    if not path.is_file():
+        return None
+    with np.load(path) as kept:
+        return Faces(kept["vectors"], kept["found"]) if np.array_equal(kept["key"], key) else None
+
+
+def _embedded(app: App, photos: PhotoSet) -> Faces:
+    sources = (PhotoSource(str(photos.folder / photo)) for photo in photos.photos)
+    vectors = [central_vector(each) for each in app.analyser().analyse(sources)]
+    nothing = np.zeros(app.embedder_manifest.dimension or 0, np.float32)
+    return Faces(
+        np.stack([nothing if vector is None else vector for vector in vectors]),
+        np.array([vector is not None for vector in vectors]),
+    )
+
+
+def central_vector(analysis: Analysis) -> NDArray[np.float32] | None:
+    """Return the vector of the face whose middle is nearest to the photo's."""
+    if analysis.photo is None or not analysis.faces:
+        return None
+    middle = np.array([analysis.photo.full_width, analysis.photo.full_height], np.float32) / 2
+
+    def distance(box_xyxy: NDArray[np.float32]) -> float:
+        return float(np.linalg.norm((box_xyxy[:2] + box_xyxy[2:]) / 2 - middle))
+
+    face = min(analysis.faces, key=lambda each: distance(each.detection.box_xyxy))
+    return None if face.embedding is None else face.embedding.vector
