@@ -148,20 +148,20 @@ class Recognizer:
         for analysis in analyser.analyse(map(_source, photos)):
             yield analysis.result(analyser.model)
 
-    def verify(self, first: PhotoLike, second: PhotoLike, *, take_largest: bool = False) -> Verification:
+    def verify(self, first: PhotoLike, second: PhotoLike, *, on_multi: OnMulti = "error") -> Verification:
         """Say whether two photos show one person.
 
         Raises
         ------
         InputError
-            If a photo cannot be read, or holds no face, or (without `take_largest`) several of a like size.
+            If a photo cannot be read, or holds no face, or several of a like size and `on_multi` takes none.
         """
         return verify(
             _source(first),
             _source(second),
             self._analyser,
             threshold=self._app.verification_threshold,
-            take_largest=take_largest,
+            on_multi=on_multi,
         )
 
     def people(self) -> list[Person]:

@@ -78,7 +78,7 @@ def test_verify(recognizer: Recognizer, macron: Path, sample_images: Path) -> No
     assert same.score == pytest.approx(1, abs=1e-4)
     with pytest.raises(InputError, match=r"4 faces of a like size are in"):
         recognizer.verify(macron, sample_images / "group.jpg")
-    assert recognizer.verify(macron, sample_images / "group.jpg", take_largest=True).score < 1
+    assert recognizer.verify(macron, sample_images / "group.jpg", on_multi="largest").score < 1
 
 
 def test_settings_come_from_keywords_and_the_environment(

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 
 from facecli.cli.messages import SOME_FAILED, say
-from facecli.cli.options import Call, command
-from facecli.errors import UsageError
+from facecli.cli.options import Call, chosen, command
 
 if TYPE_CHECKING:
     from facecli.app import App
@@ -42,7 +41,10 @@ def enroll(
     on_multi: Annotated[
         str,
         typer.Option(
-            "--on-multi", metavar="error|largest|skip", help="What to do with a photo of several faces of a like size."
+            "--on-multi",
+            metavar="error|largest|central|skip",
+            help="Of several faces of a like size: refuse the photo, take the largest, or the one nearest to the "
+            "middle, or skip the photo.",
         ),
     ] = "error",
     keep_outliers: Annotated[
@@ -63,10 +65,7 @@ def enroll(
     from facecli.services.enrolment_plan import plan_enrolment
     from facecli.services.selection import OnMulti
 
-    choices = get_args(OnMulti)
-    chosen = next((choice for choice in choices if choice == on_multi), None)
-    if chosen is None:
-        raise UsageError(f"--on-multi cannot be '{on_multi}'", hint=f"Choose one of {', '.join(choices)}.")
+    choice = chosen(on_multi, get_args(OnMulti))
     photos = plan_enrolment(who)
     app = App(call.settings)
     outcomes = []
@@ -80,7 +79,7 @@ def enroll(
                 photos,
                 analyser,
                 gallery,
-                on_multi=chosen,
+                on_multi=choice,
                 min_quality=call.settings.min_quality,
                 scores=app.scores,
                 keep_outliers=keep_outliers,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from facecli.cli.options import Call, command
+
+if TYPE_CHECKING:
+    from facecli.gallery.records import StoredThreshold
 
 app = typer.Typer(help="See what the gallery file holds.", no_args_is_help=True)
 
@@ -26,7 +29,6 @@ def info(
     from facecli.app import App
     from facecli.cli.output import write_rows
     from facecli.errors import GalleryCorruptError
-    from facecli.services.calibration import percent
 
     with App(call.settings).open_gallery() as gallery:
         about = gallery.info(check=check)
@@ -34,14 +36,7 @@ def info(
         {"what": "path", "value": about.path},
         {"what": "people", "value": about.people},
         *({"what": f"templates of {model}", "value": count} for model, count in about.templates.items()),
-        *(
-            {
-                "what": f"threshold of {each.model_id}",
-                "value": f"{each.threshold:.3f} for FPIR {percent(each.fpir)} "
-                f"({percent(each.low)} to {percent(each.high)}), at revision {each.revision}",
-            }
-            for each in about.thresholds
-        ),
+        *map(_kept, about.thresholds),
         {"what": "size", "value": f"{about.size_bytes:,} bytes"},
         {"what": "schema version", "value": about.schema_version},
         {"what": "revision", "value": about.revision},
@@ -53,3 +48,13 @@ def info(
     if about.problems:
         raise GalleryCorruptError(f"{about.path} is damaged: {about.problems[0]}", hint="Restore it from a backup.")
     return 0
+
+
+def _kept(threshold: StoredThreshold) -> dict[str, object]:
+    from facecli.services.calibration import percent
+
+    rate, low, high = map(percent, (threshold.fpir, threshold.low, threshold.high))
+    return {
+        "what": f"threshold of {threshold.model_id}",
+        "value": f"{threshold.threshold:.3f} for FPIR {rate} ({low} to {high}), at revision {threshold.revision}",
+    }

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 import typer
 
 from facecli.cli.messages import exit_codes
+from facecli.errors import UsageError
 from facecli.settings import Settings, load_settings
 
 GLOBAL: Final = "Global options"
@@ -292,3 +293,20 @@ Annotate = Annotated[
     ),
 ]
 FailUnknown = Annotated[bool, typer.Option("--fail-unknown", help="Exit with 10 if any face stays unknown.")]
+
+
+Choice = TypeVar("Choice", bound=str)
+
+
+def chosen(value: str, choices: Sequence[Choice], option: str = "--on-multi") -> Choice:
+    """Return a value that is one of the choices of an option.
+
+    Raises
+    ------
+    UsageError
+        If it is not.
+    """
+    for choice in choices:
+        if choice == value:
+            return choice
+    raise UsageError(f"{option} cannot be '{value}'", hint=f"Choose one of {', '.join(choices)}.")

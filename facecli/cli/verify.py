@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from facecli.cli.messages import NO_MATCH, warn
-from facecli.cli.options import Call, command
+from facecli.cli.options import Call, chosen, command
 from facecli.errors import UsageError
 
+if TYPE_CHECKING:
+    from facecli.services.selection import OnMulti
+
+CHOICES: Final[tuple[OnMulti, ...]] = ("error", "largest", "central")
 COLUMNS = ("answer", "score", "threshold", "path_a", "path_b")
 
 
@@ -21,7 +25,13 @@ def verify(
     ],
     photo_b: Annotated[str, typer.Argument(metavar="B", help="Another photo.", show_default=False)],
     on_multi: Annotated[
-        str, typer.Option("--on-multi", metavar="error|largest", help="What to do with several faces of a like size.")
+        str,
+        typer.Option(
+            "--on-multi",
+            metavar="error|largest|central",
+            help="Of several faces of a like size: refuse the photo, or take the largest, or the one nearest to the "
+            "middle.",
+        ),
     ] = "error",
 ) -> int:
     """Say whether two photos show one person. Exits with 10 if not."""
@@ -32,8 +42,7 @@ def verify(
     from facecli.services.analysis import PhotoSource
     from facecli.services.verification import verify as verify_photos
 
-    if on_multi not in ("error", "largest"):
-        raise UsageError(f"--on-multi cannot be '{on_multi}'", hint="Choose one of error, largest.")
+    choice = chosen(on_multi, CHOICES)
     if photo_a == photo_b == STDIN:
         raise UsageError("standard input was named more than once", hint="Name it once: -.")
     first, second = (from_stdin() if name == STDIN else PhotoSource(name) for name in (photo_a, photo_b))
@@ -43,7 +52,7 @@ def verify(
         second,
         app.analyser(),
         threshold=app.verification_threshold,
-        take_largest=on_multi == "largest",
+        on_multi=choice,
     )
     for warning in () if call.quiet else answer.warnings:
         warn(warning)

@@ -63,7 +63,7 @@ def enrol(
     ----------
     gallery : Gallery or None
         None where there is none yet: nothing is stored.
-    on_multi : {"error", "largest", "skip"}
+    on_multi : {"error", "largest", "central", "skip"}
         What to do with a photo of several faces of a like size.
     min_quality : float
         Least quality score, 0 to 1.
@@ -128,7 +128,7 @@ def _chosen(
     if analysis.error is not None:
         return None, Enrolment(name, path, "error", error=analysis.error)
     try:
-        face = the_face(analysis, take_largest=on_multi == "largest")
+        face = the_face(analysis, on_multi)
         if face.quality is not None and falls_short(face.quality, min_quality):
             reasons = reasons_of(face.quality)
             raise LowQualityError(

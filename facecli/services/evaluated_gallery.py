@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from facecli.errors import FacecliError, InputError
 from facecli.gallery.store import Gallery
 from facecli.media.files import read_file
+from facecli.scores import ScoreDistribution
 from facecli.services.analysis import Analyser
 from facecli.services.enrolment import Enrolment, enrol
 from facecli.services.people_folder import PeopleFolder
+from facecli.services.selection import OnMulti
 from facecli.types import Template
 
 
@@ -43,15 +45,18 @@ def enrol_people(
     analyser: Analyser,
     gallery: Gallery,
     *,
-    take_largest: bool = False,
+    on_multi: OnMulti = "error",
+    scores: ScoreDistribution | None = None,
     photo_done: Callable[[], None] = lambda: None,
 ) -> EvaluatedGallery:
     """Enrol a folder of people into a gallery that is to be searched.
 
     Parameters
     ----------
-    take_largest : bool
-        Of several faces of a like size take the largest; otherwise the photo fails.
+    on_multi : {"error", "largest", "central", "skip"}
+        What to do with a photo of several faces of a like size; where it is not taken, the photo fails.
+    scores : ScoreDistribution or None
+        See `facecli.services.enrolment.enrol`: a photo that is refused there fails here.
     photo_done : callable
         Called after each photo.
 
@@ -61,7 +66,7 @@ def enrol_people(
         If nobody could be enrolled; the message says why for the first photo.
     """
     enrolments: list[Enrolment] = []
-    for each in enrol(people.photos, analyser, gallery, on_multi="largest" if take_largest else "error"):
+    for each in enrol(people.photos, analyser, gallery, on_multi=on_multi, scores=scores):
         enrolments.append(each)
         photo_done()
     owners = {template.content_hash: name for name, template in _templates(gallery)}

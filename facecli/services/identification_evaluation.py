@@ -14,7 +14,7 @@ from facecli.gallery.search import GallerySearch
 from facecli.services.analysis import Analyser, Analysis
 from facecli.services.evaluated_gallery import EvaluatedGallery
 from facecli.services.people_folder import PeopleFolder
-from facecli.services.selection import the_face
+from facecli.services.selection import OnMulti, the_face
 from facecli.types import Candidate, Face, PhotoError
 
 Box: TypeAlias = tuple[float, float, float, float]
@@ -95,7 +95,7 @@ def search_probes(
     search: GallerySearch,
     gallery: EvaluatedGallery,
     *,
-    take_largest: bool = False,
+    on_multi: OnMulti = "error",
     photo_done: Callable[[], None] = lambda: None,
 ) -> Probing:
     """Search a gallery for everybody in a folder of people.
@@ -104,7 +104,7 @@ def search_probes(
     ----------
     people : PeopleFolder
         Those whose names are not in the gallery are strangers to it.
-    take_largest, photo_done
+    on_multi, photo_done
         As for `facecli.services.evaluated_gallery.enrol_people`.
 
     Raises
@@ -135,7 +135,7 @@ def search_probes(
             if owner != name:
                 path = analysis.source.path
                 warnings.append(f"{path} is in the gallery as {owner}: one of the two names is wrong")
-        probes += _searched(asked, asked_names, search, gallery.names, take_largest=take_largest)
+        probes += _searched(asked, asked_names, search, gallery.names, on_multi=on_multi)
     if not probes:
         raise InputError(
             f"every photo in {people.path} is also in the gallery {gallery.path}",
@@ -151,9 +151,9 @@ def _searched(
     search: GallerySearch,
     gallery_names: frozenset[str],
     *,
-    take_largest: bool,
+    on_multi: OnMulti,
 ) -> Iterator[Probe]:
-    faces = [_probe_face(analysis, take_largest=take_largest) for analysis in batch]
+    faces = [_probe_face(analysis, on_multi=on_multi) for analysis in batch]
     embeddings = [face.embedding for face in faces if isinstance(face, Face) and face.embedding is not None]
     answers = iter(search.candidates(embeddings, CMC_RANKS))
     for analysis, name, face in zip(batch, names, faces, strict=True):
@@ -173,12 +173,12 @@ def _searched(
         )
 
 
-def _probe_face(analysis: Analysis, *, take_largest: bool) -> Face | PhotoError:
+def _probe_face(analysis: Analysis, *, on_multi: OnMulti) -> Face | PhotoError:
     """Return the face to search for, or why there is none."""
     if analysis.error is not None:
         return analysis.error
     try:
-        face = the_face(analysis, take_largest=take_largest)
+        face = the_face(analysis, on_multi)
     except InputError as error:
         return PhotoError(error.code, error.message, error.hint)
     if face.embedding is None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from facecli.decide.threshold import is_match
 from facecli.errors import InputError
 from facecli.services.analysis import Analyser, Analysis, PhotoSource
-from facecli.services.selection import the_face
+from facecli.services.selection import OnMulti, the_face
 from facecli.types import Face
 
 
@@ -26,7 +26,7 @@ class Verification:
 
 
 def verify(
-    first: PhotoSource, second: PhotoSource, analyser: Analyser, *, threshold: float, take_largest: bool = False
+    first: PhotoSource, second: PhotoSource, analyser: Analyser, *, threshold: float, on_multi: OnMulti = "error"
 ) -> Verification:
     """Compare the faces of two photos.
 
@@ -36,7 +36,7 @@ def verify(
         If a photo cannot be read, or holds no face, or several of a like size.
     """
     a, b = analyser.analyse([first, second])
-    face_a, face_b = (_face(analysis, take_largest) for analysis in (a, b))
+    face_a, face_b = (_face(analysis, on_multi) for analysis in (a, b))
     if face_a.embedding is None or face_b.embedding is None:
         raise ValueError("verification needs an analyser with an embedder")
     score = float(face_a.embedding.vector @ face_b.embedding.vector)
@@ -52,7 +52,7 @@ def verify(
     )
 
 
-def _face(analysis: Analysis, take_largest: bool) -> Face:
+def _face(analysis: Analysis, on_multi: OnMulti) -> Face:
     if analysis.error is not None:
         raise InputError(analysis.error.message, hint=analysis.error.hint, code=analysis.error.code)
-    return the_face(analysis, take_largest=take_largest)
+    return the_face(analysis, on_multi)

@@ -15,6 +15,7 @@ from facecli.evaluation.groups import GroupRates, group_rates, names_groups
 from facecli.evaluation.verification import Rate, Trials, VerificationRates, measure, rates_at
 from facecli.services.analysis import Analyser, Analysis, PhotoSource
 from facecli.services.pair_list import PairList
+from facecli.services.selection import the_face
 from facecli.types import Face
 
 FaceChoice: TypeAlias = Literal["largest", "central"]
@@ -214,16 +215,9 @@ def _enrolled(analysis: Analysis, choice: FaceChoice) -> EnrolledPhoto:
         return EnrolledPhoto(path, None, code, message, content_hash=analysis.content_hash)
     if not analysis.faces:
         return EnrolledPhoto(path, None, NO_FACE, "no face was found", content_hash=analysis.content_hash)
-    middle = (analysis.photo.full_width / 2, analysis.photo.full_height / 2)
-    chosen = choose_face(analysis.faces, choice, middle)
-    return EnrolledPhoto(path, chosen, faces=len(analysis.faces), content_hash=analysis.content_hash)
-
-
-def choose_face(faces: tuple[Face, ...], choice: FaceChoice, middle_xy: tuple[float, float]) -> Face:
-    """Return the face that stands for a photo: the largest, or the one whose middle is nearest to the photo's."""
-    if choice == "largest":
-        return max(faces, key=lambda face: face.detection.size_px)
-    return min(faces, key=lambda face: np.hypot(*(face.detection.box_xyxy.reshape(2, 2).mean(0) - middle_xy)))
+    return EnrolledPhoto(
+        path, the_face(analysis, choice), faces=len(analysis.faces), content_hash=analysis.content_hash
+    )
 
 
 def _folds(pairs: PairList, trials: Trials, count: int | None) -> tuple[tuple[str, ...], str]:

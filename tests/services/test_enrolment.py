@@ -107,7 +107,8 @@ def test_a_poor_face_is_refused_with_its_reasons(analyser: Analyser, gallery: Ga
     assert outcome.error == PhotoError(
         "low_quality",
         "the face in Ana.png is too small: quality 0.20, asked for 0.50",
-        "Use a sharper, brighter, larger or more frontal photo, or a lower --min-quality.",
+        "Use a photo in which the face is larger, at least 20 pixels wide, or a larger scan. "
+        "Or ask for less with --min-quality.",
     )
 
 

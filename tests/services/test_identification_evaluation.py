@@ -21,6 +21,7 @@ from facecli.services.evaluated_gallery import EvaluatedGallery, enrol_people, e
 from facecli.services.identification_document import identification_document
 from facecli.services.identification_evaluation import Probing, search_probes
 from facecli.services.people_folder import read_people
+from facecli.services.selection import OnMulti
 
 HALF = math.sqrt(0.5)  # cosine of yellow with red, and with green
 
@@ -41,11 +42,11 @@ def people(tmp_path: Path) -> Path:
 
 
 def evaluate(
-    folder: Path, analyser: Analyser, gallery: Gallery, *, take_largest: bool = True
+    folder: Path, analyser: Analyser, gallery: Gallery, *, on_multi: OnMulti = "largest"
 ) -> tuple[EvaluatedGallery, Probing]:
-    evaluated = enrol_people(read_people(str(folder / "gallery")), analyser, gallery, take_largest=take_largest)
+    evaluated = enrol_people(read_people(str(folder / "gallery")), analyser, gallery, on_multi=on_multi)
     asked = read_people(str(folder / "probes"))
-    return evaluated, search_probes(asked, analyser, GallerySearch(gallery), evaluated, take_largest=take_largest)
+    return evaluated, search_probes(asked, analyser, GallerySearch(gallery), evaluated, on_multi=on_multi)
 
 
 def document(folder: Path, analyser: Analyser, gallery: Gallery, threshold: float | None = 0.5) -> Document:
@@ -179,9 +180,9 @@ def test_unreadable_photos_are_probes_all_the_same(people: Path, analyser: Analy
 def test_several_faces_of_a_size(people: Path, analyser: Analyser, gallery: Gallery) -> None:
     write_picture(people / "probes" / "Ana" / "with.png", (RED, 10, 10, 40), (BLUE, 60, 60, 30))
 
-    _, largest = evaluate(people, analyser, gallery, take_largest=True)
+    _, largest = evaluate(people, analyser, gallery, on_multi="largest")
     with Gallery.open(":memory:") as other:
-        _, strict = evaluate(people, analyser, other, take_largest=False)
+        _, strict = evaluate(people, analyser, other, on_multi="error")
 
     assert [probe.mate is not None for probe in largest.probes[:2]] == [True, True]
     assert [probe.error.code if probe.error else "" for probe in strict.probes[:2]] == ["", "several_faces"]

@@ -1,38 +1,70 @@
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pytest
 
 from facecli.errors import NoFaceError, SeveralFacesError
 from facecli.services.analysis import Analysis, PhotoSource
-from facecli.services.selection import the_face
-from facecli.types import Detection, Face
+from facecli.services.selection import OnMulti, the_face
+from facecli.types import Detection, Face, Photo, Quality
+
+
+def face(size: float, left: float = 0, inside: float | None = None) -> Face:
+    box = np.array([left, 0, left + size, size], np.float32)
+    quality = None if inside is None else Quality(1.0, (), {"inside": inside})
+    return Face(Detection(box, np.zeros((5, 2), np.float32), 0.9), quality)
 
 
 def analysis(*sizes: float) -> Analysis:
-    faces = [
-        Face(Detection(np.array([0, 0, size, size], np.float32), np.zeros((5, 2), np.float32), 0.9)) for size in sizes
-    ]
-    return Analysis(PhotoSource("team.jpg"), faces=tuple(faces))
+    return of(*map(face, sizes))
+
+
+def of(*faces: Face) -> Analysis:
+    photo = Photo(np.zeros((100, 200, 3), np.uint8))
+    return Analysis(PhotoSource("team.jpg"), photo, faces=faces)
 
 
 @pytest.mark.parametrize("sizes", [(80,), (80, 39), (39, 80, 20, 10)])
 def test_the_one_large_face_is_meant(sizes: tuple[float, ...]) -> None:
-    assert the_face(analysis(*sizes), take_largest=False).detection.size_px == 80
+    assert the_face(analysis(*sizes)).detection.size_px == 80
 
 
 @pytest.mark.parametrize(("sizes", "count"), [((80, 40), 2), ((80, 80, 80), 3), ((41, 10, 80), 2)])
 def test_faces_of_a_like_size_are_ambiguous(sizes: tuple[float, ...], count: int) -> None:
     with pytest.raises(SeveralFacesError) as caught:
-        the_face(analysis(*sizes), take_largest=False)
+        the_face(analysis(*sizes))
     assert caught.value.message == f"{count} faces of a like size are in team.jpg"
 
 
 def test_the_largest_is_taken_if_asked() -> None:
-    assert the_face(analysis(40, 81, 80), take_largest=True).detection.size_px == 81
+    assert the_face(analysis(40, 81, 80), "largest").detection.size_px == 81
 
 
-@pytest.mark.parametrize("take_largest", [False, True])
-def test_a_photo_without_a_face_is_an_error(take_largest: bool) -> None:
+@pytest.mark.parametrize("on_multi", get_args(OnMulti))
+def test_a_photo_without_a_face_is_an_error(on_multi: OnMulti) -> None:
     with pytest.raises(NoFaceError, match=r"no face was found in team\.jpg"):
-        the_face(analysis(), take_largest=take_largest)
+        the_face(analysis(), on_multi)
+
+
+def test_the_central_is_taken_if_asked() -> None:
+    left, middle = face(80, left=0), face(60, left=80)
+    assert the_face(of(left, middle), "central") is middle
+
+
+def test_a_face_cut_by_the_border_is_no_rival_of_a_whole_one() -> None:
+    whole, cut = face(80, inside=0.95), face(70, left=150, inside=0.6)
+    assert the_face(of(cut, whole)) is whole
+
+
+def test_a_larger_face_is_a_rival_even_if_it_is_cut() -> None:
+    with pytest.raises(SeveralFacesError, match="2 faces"):
+        the_face(of(face(60, inside=1.0), face(80, inside=0.8)))
+
+
+def test_where_every_face_is_cut_the_sizes_decide() -> None:
+    large = face(80, inside=0.8)
+    assert the_face(of(large, face(30, inside=0.8))) is large
+    with pytest.raises(SeveralFacesError):
+        the_face(of(large, face(60, inside=0.5)))

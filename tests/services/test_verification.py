@@ -63,7 +63,7 @@ def test_photos_that_cannot_be_compared_are_errors(analyser: Analyser) -> None:
 def test_the_largest_of_several_is_compared_if_asked(analyser: Analyser) -> None:
     crowd = source("crowd", (RED, 0, 0, 40), (GREEN, 50, 50, 38))
 
-    answer = verify(crowd, source("red", (RED, 0, 0, 40)), analyser, threshold=0.5, take_largest=True)
+    answer = verify(crowd, source("red", (RED, 0, 0, 40)), analyser, threshold=0.5, on_multi="largest")
 
     assert answer.is_same_person
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from facecli.cli.documents import Report
-from facecli.cli.options import Call, command
-from facecli.errors import UsageError
+from facecli.cli.options import Call, chosen, command
+
+if TYPE_CHECKING:
+    from facecli.services.selection import OnMulti
+
+CHOICES: Final[tuple[OnMulti, ...]] = ("central", "largest", "error")
 
 
 @command("fpir", "threshold", "mirror")
@@ -28,10 +32,11 @@ def identify(
         str,
         typer.Option(
             "--on-multi",
-            metavar="largest|error",
-            help="Photos of several faces of a like size: take the largest, or count as a failure.",
+            metavar="central|largest|error",
+            help="Photos of several faces of a like size: take the one nearest to the middle, or the largest, or count "
+            "as a failure.",
         ),
-    ] = "largest",
+    ] = "central",
     report: Report = None,
 ) -> int:
     """Measure how often people of a gallery are missed (FNIR) and strangers are named (FPIR).
@@ -49,9 +54,7 @@ def identify(
     from facecli.services.identification_evaluation import search_probes
     from facecli.services.people_folder import read_people
 
-    if on_multi not in ("largest", "error"):
-        raise UsageError(f"--on-multi cannot be '{on_multi}'", hint="Choose one of largest, error.")
-    largest = on_multi == "largest"
+    choice = chosen(on_multi, CHOICES)
     check_report(report)
     app, path = App(call.settings), call.settings.gallery_path
     asked = read_people(probes)
@@ -65,9 +68,9 @@ def identify(
         if people is None:
             searched = enrolled_gallery(gallery)
         else:
-            searched = enrol_people(people, analyser, gallery, take_largest=largest, photo_done=done)
+            searched = enrol_people(people, analyser, gallery, on_multi=choice, scores=app.scores, photo_done=done)
         search = app.search(gallery)
-        probing = search_probes(asked, analyser, search, searched, take_largest=largest, photo_done=done)
+        probing = search_probes(asked, analyser, search, searched, on_multi=choice, photo_done=done)
         rule = app.decisions(gallery, search).rule() if can_decide else None
         document = identification_document(probing, searched, gallery, rule=rule, model=analyser.model)
     report_document(call, document, report)
