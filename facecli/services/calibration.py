@@ -204,4 +204,9 @@ def shortfall(choice: ThresholdChoice, supported_fpir: float) -> str:
 
 def percent(rate: float) -> str:
     """Write a rate with two digits: 0.01 is "1 %", 0.00123 is "0.12 %"."""
-    return f"{float(f'{100 * rate:.2g}'):.10f}".rstrip("0").rstrip(".") + " %"
+    return f"{two_digits(100 * rate):.10f}".rstrip("0").rstrip(".") + " %"
+
+
+def two_digits(number: float) -> float:
+    """Round to what an estimate is worth."""
+    return float(f"{number:.2g}")

@@ -11,7 +11,7 @@ from facecli.decide.calibration import CONFIDENCE, Calibration, ThresholdChoice
 from facecli.gallery.stranger_searches import NOBODY
 from facecli.report.document import Cell, Document, Mark, Plot, Series, Table
 from facecli.scores import SCORE_GRID
-from facecli.services.calibration import GalleryCalibration, percent, shortfall
+from facecli.services.calibration import GalleryCalibration, percent, shortfall, two_digits
 
 # Rates shown beside the one asked for: from a few photos looked through by hand to whole archives.
 FPIRS: Final = (0.1, 0.03, 0.01, 0.003, 0.001)
@@ -63,12 +63,12 @@ def _facts(
         "gallery revision": str(found.sample.revision),
         "target FPIR": choice.fpir,
         "threshold": choice.threshold,
-        "FPIR there, 95 % low": choice.low,
-        "FPIR there, 95 % high": choice.high,
+        "FPIR there, 95 % low": two_digits(choice.low),
+        "FPIR there, 95 % high": two_digits(choice.high),
         "FNIR there, one photo a person": measured.share_below(choice.threshold),
-        "least FPIR the evidence supports": calibration.supported_fpir,
+        "least FPIR the evidence supports": two_digits(calibration.supported_fpir),
         "searches of the gallery's own people": calibration.search_count,
-        "this gallery's scores above the model's set": calibration.shift,
+        "this gallery's scores above the model's set": two_digits(calibration.shift),
         "model's set": measured.measured_on,
         "pairs of different people in it": measured.non_mated_pairs,
         "kept in the gallery": "yes" if is_kept else "no, it cannot be written now",
@@ -84,14 +84,14 @@ def _rates(calibration: Calibration, asked: ThresholdChoice) -> Table:
         if fpir == asked.fpir:
             note = "; ".join(filter(None, ("asked for", note)))
         missed = calibration.distribution.share_below(each.threshold)
-        rows.append((fpir, each.threshold, each.low, each.high, missed, note))
+        rows.append((fpir, each.threshold, two_digits(each.low), two_digits(each.high), missed, note))
     return Table(
         "Thresholds",
         "The threshold for each share of strangers that get a name (FPIR), and the share of people enrolled by one "
         "photo who are then missed (FNIR).",
         ("FPIR", "threshold", "FPIR low", "FPIR high", "FNIR", "note"),
         tuple(rows),
-        f"Low and high: {CONFIDENCE:.0%} interval of this gallery's FPIR at the threshold. FNIR is that of the "
+        f"Low and high: {CONFIDENCE * 100:.0f} % interval of this gallery's FPIR at the threshold. FNIR is that of the "
         f"model's set ({calibration.distribution.mated_pairs} pairs of one person), whose photos may be better or "
         "worse than yours; it is not known below 1 %.",
     )
@@ -162,7 +162,7 @@ def _evidence(found: GalleryCalibration, choice: ThresholdChoice) -> tuple[Plot,
     if not len(scores):
         return ()
     calibration = found.calibration
-    edges = np.arange(np.floor(scores.min() / BIN_WIDTH), np.ceil(scores.max() / BIN_WIDTH) + 2) * BIN_WIDTH
+    edges = np.arange(np.floor(scores.min() / BIN_WIDTH), np.ceil(max(scores.max(), choice.threshold) / BIN_WIDTH) + 2) * BIN_WIDTH
     counts, _ = np.histogram(scores, edges)
     expected = -np.diff([calibration.fpir(float(edge)) for edge in edges]) * len(scores)
     x = tuple(edges.tolist())

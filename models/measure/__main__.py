@@ -15,6 +15,7 @@ from pathlib import Path
 import distributions
 import files
 import methods
+import report
 from photosets import read_sets
 from vectors import Run, embed_sets
 
@@ -49,6 +50,13 @@ def main() -> int:
         print(f"{name:16} scores {'same' if same else 'different'}")
     if options.check:
         return int(differing)
+    readme, cards = report.make(data, shipped, found)
+    for name, table in readme.items():
+        print(f"\n{name}\n\n{table}", end="")
+    for name, tables in cards.items():
+        print(f"\n{name}, reliability\n\n{tables['reliability table']}\n{tables['group tables']}", end="")
+        files.write_tables(files.MODELS / name / "CARD.md", tables)
+    files.write_tables(files.MODELS / "README.md", readme)
     return 0
 
 

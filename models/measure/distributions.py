@@ -82,11 +82,14 @@ class Measurement:
     ----------
     scores : ScoreDistribution
         What ships.
+    by_other : dict of str to ScoreDistribution
+        For each set, what the other one says alone.
     reliability : dict of str to Reliability
         Of each set, with the distribution and the coefficients of the other one.
     """
 
     scores: ScoreDistribution
+    by_other: Mapping[str, ScoreDistribution]
     reliability: Mapping[str, Reliability]
 
 
@@ -98,10 +101,11 @@ def measure(data: Measured, method: Method) -> Measurement:
     """
     scores = {photos.name: method(data, photos) for photos in data.sets}
     pairs = {photos.name: PairRates(scores[photos.name], photos) for photos in data.sets}
-    answers = {}
+    by_other = {}
     for photos in data.sets:
-        known = _distribution([pairs[data.other(photos).name]], [data.other(photos)], (0.0, 1.0))
-        answers[photos.name] = _answers(scores[photos.name], photos, known)
+        other = data.other(photos)
+        by_other[photos.name] = _distribution([pairs[other.name]], [other], (0.0, 1.0))
+    answers = {photos.name: _answers(scores[photos.name], photos, by_other[photos.name]) for photos in data.sets}
     reliability = {}
     for photos in data.sets:
         learned = answers[data.other(photos).name]
@@ -111,7 +115,7 @@ def measure(data: Measured, method: Method) -> Measurement:
         np.concatenate([getattr(each, name) for each in answers.values()]) for name in ("expected", "is_right")
     )
     probability = fit_probability(expected, is_right)
-    return Measurement(_distribution(list(pairs.values()), data.sets, probability), reliability)
+    return Measurement(_distribution(list(pairs.values()), data.sets, probability), by_other, reliability)
 
 
 def _distribution(

@@ -29,6 +29,7 @@ def ascii_only(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (Identification((ADA,), 0.3, ADA), "Ada Lovelace 0.71"),
         (Identification((ADA,), 0.9, None), "unknown"),
+        (Identification((ADA,), 0.3, None, rejection="low_quality"), "unknown (low quality)"),
         (Identification((WANG,), 0.05, WANG), "person 3 0.10"),
         (None, "#7"),
     ],

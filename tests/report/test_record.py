@@ -8,6 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from photo_results import ADA, make_face
 
 from facecli.report.record import float32_values, photo_record, plain, rounded_score
 from facecli.types import Identification, PhotoResult
@@ -103,3 +104,11 @@ def test_embeddings_read_back_as_the_same_float32(vector: np.ndarray) -> None:
 def test_plain_leaves_only_what_json_knows() -> None:
     value = {1: (np.float32(0.5), np.int64(3)), "nan": math.nan, "path": Path("a"), "array": np.eye(2), "no": None}
     assert plain(value) == {"1": [0.5, 3], "nan": None, "path": "a", "array": [[1.0, 0.0], [0.0, 1.0]], "no": None}
+
+
+def test_a_rejected_face_has_a_reason_instead_of_a_name() -> None:
+    face = make_face(identification=Identification((ADA,), 0.3, None, rejection="low_quality"))
+    (record,) = photo_record(PhotoResult("x", "ok", faces=(face,)))["faces"]
+
+    assert (record["name"], record["rejection"], record["score"]) == (None, "low_quality", 0.7123)
+    assert [candidate["name"] for candidate in record["candidates"]] == ["Ada Lovelace"]

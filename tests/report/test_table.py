@@ -6,10 +6,10 @@ import unicodedata
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from photo_results import make_face
+from photo_results import ADA, make_face
 
 from facecli.report.formats import open_writer, print_rows
-from facecli.types import Candidate, Identification, PhotoError, PhotoResult
+from facecli.types import Candidate, Identification, PhotoError, PhotoResult, Quality
 
 AT_80_COLUMNS = r"""
 face  name           score  threshold  match  nearest       quality   box
@@ -101,3 +101,19 @@ def test_terminal_without_unicode_gets_escapes(unknown: PhotoResult) -> None:
     with open_writer("table", stream, width=200) as writer:
         writer.write(unknown)
     assert rb"\u738b\u5c0f\u660e 0.100" in raw.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("quality", "why"),
+    [
+        (Quality(0.1, ("too_dark", "blurred"), {}, "too_dark"), "too dark"),
+        (Quality(0.6, (), {}, "too_small"), "too small"),
+        (None, "low quality"),
+    ],
+)
+def test_a_rejected_face_says_why(quality: Quality | None, why: str) -> None:
+    rejected = Identification((ADA,), 0.3, None, rejection="low_quality")
+    text = written(PhotoResult("x.jpg", "ok", faces=(make_face(quality=quality, identification=rejected),)), width=120)
+
+    assert f"unknown ({why})" in text
+    assert "Ada Lovelace 0.712" in text

@@ -29,13 +29,12 @@ def people(gallery: Gallery) -> Gallery:
 
 
 def identified(
-    gallery: Gallery, analyser: Analyser, *photos: bytes, threshold: float = 0.9, candidates: int = 3
+    gallery: Gallery, analyser: Analyser, *photos: bytes, threshold: float = 0.9, candidates: int = 3, **options: float
 ) -> list[Analysis]:
     sources = [PhotoSource(str(number), data) for number, data in enumerate(photos)]
     search = GallerySearch(gallery)
-    return list(
-        identify_photos(sources, analyser, search, decisions(gallery, search, threshold), candidates=candidates)
-    )
+    rule = decisions(gallery, search, threshold)
+    return list(identify_photos(sources, analyser, search, rule, candidates=candidates, **options))
 
 
 def decisions(gallery: Gallery, search: GallerySearch, threshold: float) -> Decisions:
@@ -135,3 +134,24 @@ def test_without_an_embedder_nobody_is_identified(people: Gallery, make_analyser
     (analysis,) = identified(people, make_analyser(embed=False), picture((RED, 0, 0, 50)))
 
     assert [face.identification for face in analysis.faces] == [None]
+
+
+def test_faces_below_the_quality_asked_for_are_not_named(people: Gallery, analyser: Analyser) -> None:
+    crowd = picture((GREEN, 0, 0, 50), (RED, 60, 60, 20), (BLUE, 0, 60, 20))
+
+    (analysis,) = identified(people, analyser, crowd, min_quality=0.5)
+
+    assert names(analysis) == ["Green", None, None]
+    answers = [face.identification for face in analysis.faces]
+    assert [answer.rejection for answer in answers if answer] == [None, "low_quality", "low_quality"]
+    assert "Red" in {answer.candidates[0].name for answer in answers[1:] if answer}
+    assert analysis.warnings == (
+        "2 faces were not named for quality below 0.50: too small. "
+        "Use a photo in which the face is larger, at least 20 pixels wide, or a larger scan.",
+    )
+
+
+def test_a_face_just_good_enough_is_named(people: Gallery, analyser: Analyser) -> None:
+    (analysis,) = identified(people, analyser, picture((GREEN, 0, 0, 50)), min_quality=0.5)
+
+    assert (names(analysis), analysis.warnings) == (["Green"], ())
