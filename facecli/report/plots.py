@@ -62,7 +62,7 @@ HOW_TO_READ: Final[dict[PlotKind, str]] = {
     " is right (up). Nearer to the upper right is better.",
     "histogram": "How the scores of each kind are spread; the area of each is the same however many there are. The"
     " less they overlap, the fewer errors there must be.",
-    "line": "One value against another.",
+    "line": "",  # its caption says it
 }
 
 _SETTINGS: Final[dict[str, Any]] = {
