@@ -171,6 +171,7 @@ def test_photos_named_by_a_camera_make_nobody(run, macron: Path, tmp_path: Path)
         (["enroll", "A\tB", "x.jpg"], 1, "error: the name 'A\\tB' holds the control character U+0009\n"),
         (["enroll", "", "x.jpg"], 1, "error: a name is empty\n"),
         (["enroll", "Ana", "x.jpg", "--on-multi", "all"], 2, "error: --on-multi cannot be 'all'\n  hint: Choose one"),
+        (["enroll", "Ana", "x.jpg", "--min-quality", "1.5"], 2, "error: --min-quality: min_quality must be between 0 "),
         (["enroll", "Ana", "x.jpg", "--embedder", "nope"], 2, "error: there is no model called 'nope'\n"),
     ],
 )
@@ -184,9 +185,8 @@ def test_calls_that_cannot_work_say_why_and_make_no_gallery(
     assert not list(home.rglob("*.db"))
 
 
-@pytest.mark.parametrize("arguments", [["enroll"], ["enroll", "Ana", "x.jpg", "--min-quality", "1.5"]])
-def test_words_that_typer_refuses(run, arguments: list[str]) -> None:
-    done = run(*arguments)
+def test_words_that_typer_refuses(run) -> None:
+    done = run("enroll")
 
     assert (done.code, done.out) == (2, "")
     assert "Usage: facecli enroll" in done.err

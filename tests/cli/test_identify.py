@@ -309,6 +309,24 @@ class TestDecision:
         for face in strict.records[0]["faces"]:
             assert (face["name"], face["threshold"], len(face["candidates"])) == (None, 1.0, 2)
 
+    def test_a_face_too_poor_is_not_named(self, run, gallery: Path, macron: Path, tmp_path: Path) -> None:
+        with Image.open(macron) as image:
+            image.reduce(max(image.size) // 50).save(tmp_path / "small.png")
+        photo = tmp_path / "small.png"
+
+        done = run("identify", photo, "--threshold", "-1", "--min-quality", "0.9", "--fail-unknown", "-f", "jsonl")
+        table = run("identify", photo, "--threshold", "-1", "--min-quality", "0.9")
+        rows = run("scan", photo, "--threshold", "-1", "--min-quality", "0.9", "-f", "csv")
+
+        (face,) = done.records[0]["faces"]
+        assert (done.code, face["name"], face["rejection"]) == (10, None, "low_quality")
+        assert face["candidates"][0]["score"] > face["threshold"]
+        assert "warning: " in done.err
+        assert "1 face was not named for quality below 0.90: " in done.err
+        assert ". Use a photo " in done.err
+        assert "unknown (" in table.out
+        assert next(csv.DictReader(io.StringIO(rows.out)))["rejection"] == "low_quality"
+
     def test_one_person_twice_in_a_photo_is_a_warning(self, run, gallery: Path, twice: Path) -> None:
         warning = "Barack Obama is named on 2 faces of this photo; at most one can be right"
 
