@@ -180,7 +180,8 @@ class _Writer:
             template_id, notes = None, list(finding.warnings)
             if finding.error is None:
                 status, template_id = next(stored)
-                notes = [*_left_out(each.analysis), *warnings[id(template)], *notes]
+                # A photo under two names looks like itself: that needs no second warning.
+                notes = [*_left_out(each.analysis), *(warnings[id(template)] or notes)]
             yield Enrolment(
                 name,
                 each.analysis.source.path,

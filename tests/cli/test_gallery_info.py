@@ -3,6 +3,8 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+from facecli.gallery.schema import MIGRATIONS
+
 
 def test_info(run, gallery: Path) -> None:
     done = run("gallery", "info", "--check", "-f", "jsonl")
@@ -16,7 +18,7 @@ def test_info(run, gallery: Path) -> None:
         "people": 3,
         model: 3,
         "size": None,
-        "schema version": 1,
+        "schema version": len(MIGRATIONS),
         "revision": 6,
         "writable": "yes",
         "problems": "none",

@@ -71,7 +71,7 @@ def test_the_four_formats_agree(run, gallery: Path, obama: Path, stranger: Path)
         (str(stranger), "", "1"),
     ]
     header, *lines = done["table"].out.splitlines()
-    assert header.split() == ["face", "name", "score", "threshold", "nearest", "quality", "box"]
+    assert header.split() == ["face", "name", "score", "threshold", "match", "nearest", "quality", "box"]
     assert lines[0] == str(obama)
     assert lines[1].split()[:3] == ["#1", "Barack", "Obama"]
     assert lines[2] == str(stranger)
@@ -431,7 +431,9 @@ class TestGlobalOptions:
     def test_verbose_says_what_was_chosen(self, run, gallery: Path, macron: Path) -> None:
         done = run("-v", "identify", macron, "--device", "cpu", "--detector", "yunet")
 
-        summary, chosen = done.err.splitlines()
+        promised, summary, chosen = done.err.splitlines()
+        assert promised.startswith("threshold 0.")
+        assert "among 3 people enrolled 1 % of the strangers searched for get a name" in promised
         assert summary.startswith("1 photo, 1 face (1 named, 0 unknown) in ")
         assert chosen.startswith("detector yunet, engine openvino:cpu, device cpu, embedder sface@")
 

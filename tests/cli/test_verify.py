@@ -63,7 +63,7 @@ def test_several_people(run, sample_images: Path, obama: Path) -> None:
     assert (refused.code, refused.out) == (1, "")
     assert refused.err == (
         f"error: 4 faces of a like size are in {group}\n"
-        "  hint: Crop the photo to one person, or pass --on-multi largest.\n"
+        "  hint: Crop the photo to one person, or pass --on-multi largest or --on-multi central.\n"
     )
     assert largest.code == 10
 

@@ -78,11 +78,12 @@ def test_a_kill_in_the_middle_loses_no_batch_that_was_reported_and_keeps_no_half
     path = tmp_path / "g.sqlite"
     for kill_after in range(6):
         who = f"person {kill_after}"
-        process = enrol_elsewhere(path, who, 100_000, BATCH)
-        for _ in range(1 + 5 * kill_after):
-            assert process.stdout.readline()
-        process.kill()
-        reported = 1 + 5 * kill_after + len(process.communicate(timeout=60)[0].splitlines())
+        with enrol_elsewhere(path, who, 100_000, BATCH) as process:
+            for _ in range(1 + 5 * kill_after):
+                assert process.stdout.readline()
+            process.kill()
+            # Not communicate(), which passes over lines that readline() has read ahead.
+            reported = 1 + 5 * kill_after + len(process.stdout.read().splitlines())
         with Gallery.open(path) as gallery:
             person = gallery.find_person(who)
             assert person.template_count % BATCH == 0
