@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 DEMO   := demo_output
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test test-all check format docs bench clean
+.PHONY: help demo test test-all check format docs bench eval clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets.
@@ -63,6 +63,11 @@ docs: $(VENV)/.installed-dev ## Rewrite the command reference in README.md.
 
 bench: $(VENV)/.installed-dev ## Run the benchmarks in tests/bench.
 	@for script in tests/bench/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+# The photos that it measures on do not ship: DATA=folder, or FACECLI_DATA.
+DATA ?= $(or $(FACECLI_DATA),../shared/data)
+eval: $(VENV)/.installed-dev ## Measure the embedders and write what is found to models/ (DATA=folder with legislators/ and lfw_view1/).
+	$(BIN)/python models/measure $(DATA) --cache $(VENV)/measured
 
 clean: ## Remove the environment and what the demo made.
 	rm -rf $(VENV) $(DEMO)

@@ -180,8 +180,7 @@ class _Writer:
             template_id, notes = None, list(finding.warnings)
             if finding.error is None:
                 status, template_id = next(stored)
-                # A photo under two names looks like itself: that needs no second warning.
-                notes = [*_left_out(each.analysis), *(warnings[id(template)] or notes)]
+                notes = [*_left_out(each.analysis), *warnings[id(template)], *notes]
             yield Enrolment(
                 name,
                 each.analysis.source.path,

@@ -2,7 +2,8 @@
 
     python tests/bench/bench_person_score.py [--data DIR]
 
-Needs the development data (see bench_accuracy.py). Both sets are pooled, and embedded with the defaults that ship.
+Needs the development data (``$FACECLI_DATA``, or ../shared/data beside the checkout): lfw_view1 and legislators are
+pooled, the people in both made one, and embedded with the defaults that ship.
 Prints Markdown tables; RESULTS.md has what they gave and what follows.
 """
 
@@ -15,9 +16,8 @@ from pathlib import Path
 
 import enrolment_outliers
 import numpy as np
-from bench_accuracy import DATA
 from numpy.typing import NDArray
-from photo_faces import AS_THEY_ARE, PhotoFaces, embed_photos
+from photo_faces import AS_THEY_ARE, DATA, PhotoFaces, embed_photos
 
 from facecli.app import App
 from facecli.evaluation.bootstrap import percentile_interval, resampled_people

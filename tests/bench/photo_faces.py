@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from facecli.services.selection import the_face
 from facecli.services.stages import Embedder
 from facecli.types import AlignedFace, Detection, Embedding, PixelArray
 
+DATA = Path(os.environ.get("FACECLI_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 SETS = {"lfw_view1": "lfw_view1", "legislators": "legislators/images"}
 
 # Found by the check measured here, and wrong to the eye: a photo of the other Mike Rogers, and one of somebody else.

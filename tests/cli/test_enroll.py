@@ -103,7 +103,8 @@ def test_one_photo_under_two_names_is_noted(run, macron: Path, tmp_path: Path) -
 
     assert [each["note"] for each in done.records] == [
         "",
-        "the same photo is enrolled as Ana: one of the two names is wrong",
+        "the same photo is enrolled as Ana: one of the two names is wrong; "
+        "looks like Ana (1.00), who is enrolled already: the same person under two names?",
     ]
 
 
