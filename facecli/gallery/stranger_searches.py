@@ -15,8 +15,12 @@ from facecli.gallery.records import TemplateMatrix
 from facecli.types import FloatArray
 
 SAMPLE_SIZE: Final = 4096
-"""People searched for, at most: their best scores place the threshold to a few per cent of the rate, and a search of
-100,000 templates for all of them takes seconds."""
+"""People searched for, at most: forty of them reach a threshold for 1 %, and a search of 100,000 templates for all of
+them takes seconds."""
+
+# Of a larger gallery fewer, but not fewer than tell a rate of 1 %: the comparisons that the sample is kept to.
+MAX_COMPARISONS: Final = 10**9
+LEAST_SIZE: Final = 2048
 
 # Scores held at a time: 64 MB of float32.
 BLOCK_SCORES: Final = 2**24
@@ -64,7 +68,7 @@ class SearchSample:
 
 
 def sample_searches(
-    matrix: TemplateMatrix, known: SearchSample | None = None, *, size: int = SAMPLE_SIZE
+    matrix: TemplateMatrix, known: SearchSample | None = None, *, size: int | None = None
 ) -> SearchSample:
     """Search for a sample of the people among all others, reusing what is known of an earlier state.
 
@@ -76,9 +80,12 @@ def sample_searches(
     matrix : TemplateMatrix
     known : SearchSample, optional
         Made of the same gallery and model, earlier.
-    size : int
-        People in the sample, at most; the same ones whatever else is enrolled.
+    size : int, optional
+        People in the sample, at most; the same ones whatever else is enrolled. By default what the gallery's size
+        allows.
     """
+    if size is None:
+        size = min(max(MAX_COMPARISONS // max(len(matrix.template_ids), 1), LEAST_SIZE), SAMPLE_SIZE)
     template_ids, person_ids = matrix.template_ids, matrix.person_ids
     people, first_rows = np.unique(person_ids, return_index=True)
     chosen = np.sort(np.argsort(_shuffled(people), kind="stable")[:size])
