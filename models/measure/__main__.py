@@ -17,7 +17,7 @@ import files
 import methods
 import report
 from photosets import read_sets
-from vectors import Run, embed_sets
+from vectors import ALL_RUNS, SHIPPED_RUNS, Run, embed_sets
 
 
 def main() -> int:
@@ -32,16 +32,16 @@ def main() -> int:
     except FileNotFoundError as error:
         print(f"no data to measure on: {error}; DATA needs legislators/ and lfw_view1/", file=sys.stderr)
         return 2
-    data = methods.Measured(sets, embed_sets(sets, options.cache))
+    data = methods.Measured(sets, embed_sets(sets, SHIPPED_RUNS if options.check else ALL_RUNS, options.cache))
     parts = {part.manifest.name: part.weight for part in files.fusion().parts}
     shipped = methods.shipped(parts)
+    found = {name: distributions.measure(data, method) for name, method in shipped.items()}
     differing = False
     for name in methods.CENTRED:
         centre = distributions.centre(data, Run(name))
         same = files.has_centre(name, centre) if options.check else not files.write_centre(name, centre)
         differing |= not same
         print(f"{name:16} centre {'same' if same else 'different'}")
-    found = {name: distributions.measure(data, method) for name, method in shipped.items()}
     for name, measurement in found.items():
         same = files.has_scores(name, measurement.scores)
         differing |= not same

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from facecli.errors import WeightsError
 from facecli.runtime.fusion import FUSION_FILE, Fusion, read_fusion
 from facecli.runtime.manifest import MANIFEST_FILE, read_manifest
 from facecli.runtime.score_file import SCORE_FILE, format_scores, read_scores
@@ -60,7 +61,10 @@ def write_scores(name: str, scores: ScoreDistribution) -> None:
 
 def has_scores(name: str, scores: ScoreDistribution) -> bool:
     """Say whether scores.toml says the same, within what engines differ by."""
-    shipped = read_scores(MODELS / name, model_id(name))
+    try:
+        shipped = read_scores(MODELS / name, model_id(name))
+    except WeightsError:  # of another centre, or damaged
+        return False
     if shipped is None:
         return False
     counts = ("non_mated_pairs", "mated_pairs", "people", "measured_on")

@@ -33,7 +33,8 @@ class Run:
 
 
 EMBEDDERS = ("sface", "mobilefacenet", "dlib-resnet")
-RUNS = (*map(Run, EMBEDDERS), Run("sface", mirror=False))
+SHIPPED_RUNS = tuple(map(Run, EMBEDDERS))
+ALL_RUNS = (*SHIPPED_RUNS, Run("sface", mirror=False))
 
 
 @dataclass(frozen=True)
@@ -67,11 +68,11 @@ class RememberingDetector:
         return [self._found[photo.source] for photo in photos]
 
 
-def embed_sets(sets: Sequence[PhotoSet], cache: Path | None) -> dict[tuple[Run, str], Faces]:
-    """Embed every photo of every set with every embedder, or take what a folder keeps of the same weights."""
+def embed_sets(sets: Sequence[PhotoSet], runs: Sequence[Run], cache: Path | None) -> dict[tuple[Run, str], Faces]:
+    """Embed every photo of every set in every way, or take what a folder keeps of the same weights."""
     detector: RememberingDetector | None = None
     result = {}
-    for run in RUNS:
+    for run in runs:
         app = App(Settings(embedder=run.embedder, detector=DETECTOR, mirror=run.mirror))
         # The centre is what is to be found: it is not taken away here.
         app.embedder_manifest = replace(app.embedder_manifest, centre=())
