@@ -120,6 +120,8 @@ class ExactIndex:
     def top_people(self, probes: FloatArray, k: int) -> list[list[PersonScore]]:
         """Find the nearest people of each probe, each by the best of their templates.
 
+        No other person score was measurably better, and means of scores were worse: see tests/bench/RESULTS.md.
+
         Parameters
         ----------
         probes : ndarray of shape (P, D), float32
