@@ -12,6 +12,7 @@ embedded once.
 from __future__ import annotations
 
 import argparse
+import csv
 import math
 import os
 import time
@@ -20,7 +21,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from bench_accuracy import DATA, read_pairs
 from numpy.typing import NDArray
 from worse_faces import GoodFace, worsenings
 
@@ -36,6 +36,7 @@ from facecli.services.stages import Embedder
 from facecli.settings import Settings
 from facecli.types import Detection, Photo, Quality
 
+DATA = Path(os.environ.get("FACECLI_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 FMRS = (1e-3, 1e-5)
 SHARES = (0.0, 0.01, 0.02, 0.05, 0.10, 0.20)
 SCORES = (0.1, 0.25, 0.5, 0.75, 1.0)
@@ -137,6 +138,11 @@ class Measured:
     lost: int
 
 
+def mated_pairs(path: Path) -> list[tuple[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return [(row["file_a"], row["file_b"]) for row in csv.DictReader(file) if row["mated"] == "1"]
+
+
 def measure(app: App, data: Path) -> Measured:
     folder = data / "lfw_view1"
     paths = sorted(path.relative_to(folder) for path in folder.rglob("*.jpg"))
@@ -159,7 +165,7 @@ def measure(app: App, data: Path) -> Measured:
     first, second = np.nonzero(mated)
     natural = Comparisons(*NATURAL, similar[mated], people[first], np.minimum(merit[first], merit[second]), FMRS[0])
     conditions = [natural]
-    listed = [(a, b) for same, a, b in read_pairs(data / "lfw_view1_pairs.csv") if same and a in faces and b in faces]
+    listed = [(a, b) for a, b in mated_pairs(data / "lfw_view1_pairs.csv") if a in faces and b in faces]
     references = np.array([row_of[a] for a, _ in listed])
     probes = sorted({b for _, b in listed})
     probe_of = {name: row for row, name in enumerate(probes)}
