@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,7 +31,7 @@ ENROLLED = {"legislators": (100, 950), "lfw_view1": (100, 800)}
 """People in a gallery: few, and as many as leave enough strangers."""
 
 
-def figures(data: Measured, method: Method, by_other: dict[str, ScoreDistribution]) -> dict[str, str]:
+def figures(data: Measured, method: Method, by_other: Mapping[str, ScoreDistribution]) -> dict[str, str]:
     """Return one embedder's figures: what was measured, and the answer.
 
     Parameters
@@ -39,7 +39,7 @@ def figures(data: Measured, method: Method, by_other: dict[str, ScoreDistributio
     by_other : dict of str to ScoreDistribution
         For each set, what the other one says.
     """
-    result = {}
+    result: dict[str, str] = {}
     for photos in sorted(data.sets, key=lambda each: each.mated_as_listed):
         scores = method(data, photos)
         if not photos.mated_as_listed:
@@ -53,7 +53,8 @@ def figures(data: Measured, method: Method, by_other: dict[str, ScoreDistributio
 
 def _benchmark(scores: Array, photos: PhotoSet) -> dict[str, str]:
     """LFW's own pairs, with its own labels."""
-    first, second = (np.array([photos.rows[pair[side]] for pair in photos.listed_pairs]) for side in (1, 2))
+    first = np.array([photos.rows[photo] for _, photo, _ in photos.listed_pairs])
+    second = np.array([photos.rows[photo] for _, _, photo in photos.listed_pairs])
     mated = np.array([same for same, _, _ in photos.listed_pairs])
     trials = Trials(scores[first, second], mated, photos.people[first], photos.people[second])
     folds = fold_accuracy(trials, assign_folds(trials, FOLDS)[0])
@@ -74,7 +75,7 @@ def _pairs(scores: Array, photos: PhotoSet, by_other: ScoreDistribution) -> dict
         interval = Interval(1 - point.interval.high, 1 - point.interval.low)
         result[f"{case}, TAR at FMR {100 * fmr:g} %"] = rate_at(1 - point.value, interval, point.threshold)
     threshold = by_other.score_at(GROUP_FMR)
-    fmr_here, fnmr_here = np.mean(pairs.non_mated >= threshold), np.mean(pairs.mated < threshold)
+    fmr_here, fnmr_here = float(np.mean(pairs.non_mated >= threshold)), float(np.mean(pairs.mated < threshold))
     result[f"{case}, FMR and FNMR where the other set puts FMR {100 * GROUP_FMR:g} %"] = (
         f"{percent(fmr_here, 3)}, {percent(fnmr_here)} at {threshold:.3f}"
     )

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from facecli.errors import WeightsError
-from facecli.runtime.fusion import FUSION_FILE, Fusion, read_fusion
-from facecli.runtime.manifest import MANIFEST_FILE, read_manifest
+from facecli.runtime.fusion import Fusion, read_fusion
+from facecli.runtime.manifest import FUSION_FILE, MANIFEST_FILE, read_manifest
 from facecli.runtime.score_file import SCORE_FILE, format_scores, read_scores
 from facecli.scores import ScoreDistribution
 
@@ -92,7 +92,9 @@ def write_tables(path: Path, tables: Mapping[str, str]) -> None:
     written = 0
     for name, table in tables.items():
         marked = re.compile(rf"(<!-- {re.escape(name)} -->\n).*?(<!-- /{re.escape(name)} -->)", re.S)
-        text, count = marked.subn(lambda found, table=table: f"{found[1]}\n{table.strip()}\n\n{found[2]}", text)
+        # In a replacement a backslash would name a group.
+        inside = table.strip().replace("\\", r"\\")
+        text, count = marked.subn(rf"\g<1>\n{inside}\n\n\g<2>", text)
         written += count
     if not written:
         raise ValueError(f"{path} has none of the markers {', '.join(tables)}")

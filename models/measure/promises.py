@@ -36,7 +36,7 @@ class Trial:
     strangers: int
     is_inside: bool  # the rate observed lies between low and high
     is_expected: bool  # it lies where a rate between them may show among so many strangers
-    fnir: float  # NaN where nobody enrolled has a second photo
+    fnir: float  # NaN where nobody enrolled has a different photograph
     fixed_fpir: float
     fixed_fnir: float
 
@@ -85,6 +85,8 @@ def _trial(
     is_known = np.isin(photos.people[rows], photos.people[gallery])
     strangers = scores[np.ix_(rows[~is_known], gallery)].max(1)
     mated = np.setdiff1d(rows[is_known], gallery)
+    enrolled = (photos.people[mated][:, None] == photos.people[gallery]).argmax(1)
+    mated = mated[photos.is_mated[mated, gallery[enrolled]]]
     found = scores[np.ix_(mated, gallery)]
     right = photos.people[gallery][found.argmax(1)] == photos.people[mated] if len(mated) else np.zeros(0, np.bool_)
     best = np.where(right, found.max(1), -2.0) if len(mated) else np.zeros(0)
@@ -112,7 +114,7 @@ def _trial(
 
 def table(found: Sequence[Trial]) -> list[tuple[str, ...]]:
     """Sum up, a row a size: means over the galleries."""
-    lines = []
+    lines: list[tuple[str, ...]] = []
     for size in sorted({each.size for each in found}):
         group = [each for each in found if each.size == size]
 

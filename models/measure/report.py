@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import accuracy
+import promises
 import trials
 from distributions import BINS, Measurement
 from methods import Measured, Method
@@ -12,6 +13,9 @@ from photosets import LABEL_FAULTS
 from wording import DASH, percent, table
 
 Tables = dict[str, str]
+
+PROMISED = "sface"
+"""The default embedder, for which promises are held against galleries."""
 
 GROUP_HEAD = ("", "people (photos)", "mated pairs missed", "FNMR", "non-mated pairs passed", "FMR")
 
@@ -28,6 +32,7 @@ def make(
         "tried table": table(trials.HEAD, tried["tried table"]),
         "centre table": table(trials.HEAD, tried["centre table"]),
         "reliability table": _calibration_errors(data, found),
+        "promise tables": _promises(data, shipped[PROMISED], found[PROMISED]),
         "label faults": table(
             ("set", "photo", "what it shows"),
             [(name, f"`{photo}`", why) for name, faults in LABEL_FAULTS.items() for photo, why in faults.items()],
@@ -78,6 +83,15 @@ def _reliability(data: Measured, measurement: Measurement) -> str:
         *(text for photos in data.sets for text in (f"{photos.name}: answers", "predicted, observed")),
     ]
     return table(head, rows)
+
+
+def _promises(data: Measured, method: Method, measurement: Measurement) -> str:
+    parts = []
+    for photos in data.sets:
+        found = list(promises.trials(photos, method(data, photos), measurement.by_other[photos.name]))
+        head = (f"{photos.name}, {promises.COLUMNS[0]}", *promises.COLUMNS[1:])
+        parts.append(table(head, promises.table(found)))
+    return "\n".join(parts)
 
 
 def _groups(data: Measured, method: Method) -> str:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from photosets import PhotoSet
 
 from facecli.app import App
+from facecli.runtime.manifest import shipped_models
 from facecli.services.analysis import Analysis, PhotoSource
 from facecli.services.stages import Detector
 from facecli.settings import Settings
@@ -75,15 +76,16 @@ def embed_sets(sets: Sequence[PhotoSet], runs: Sequence[Run], cache: Path | None
     for run in runs:
         app = App(Settings(embedder=run.embedder, detector=DETECTOR, mirror=run.mirror))
         # The centre is what is to be found: it is not taken away here.
-        app.embedder_manifest = replace(app.embedder_manifest, centre=())
+        manifest = replace(shipped_models()[run.embedder], centre=())
+        app.embedder_manifest = manifest
         for photos in sets:
             kept = cache / f"{run}-{photos.name}.npz" if cache else None
-            key = np.array([DETECTOR, app.embedder_manifest.sha256, *photos.photos])
+            key = np.array([DETECTOR, manifest.sha256, *photos.photos])
             faces = _read(kept, key) if kept else None
             if faces is None:
                 detector = app.detector = detector or RememberingDetector(app.detector)
                 started = time.perf_counter()
-                faces = _embedded(app, photos)
+                faces = _embedded(app, photos, manifest.dimension or 0)
                 print(f"{run}, {photos.name}: {time.perf_counter() - started:.0f} s", file=sys.stderr)
                 if kept:
                     kept.parent.mkdir(parents=True, exist_ok=True)
@@ -99,10 +101,10 @@ def _read(path: Path, key: NDArray[np.str_]) -> Faces | None:
         return Faces(kept["vectors"], kept["found"]) if np.array_equal(kept["key"], key) else None
 
 
-def _embedded(app: App, photos: PhotoSet) -> Faces:
+def _embedded(app: App, photos: PhotoSet, dimension: int) -> Faces:
     sources = (PhotoSource(str(photos.folder / photo)) for photo in photos.photos)
     vectors = [central_vector(each) for each in app.analyser().analyse(sources)]
-    nothing = np.zeros(app.embedder_manifest.dimension or 0, np.float32)
+    nothing = np.zeros(dimension, np.float32)
     return Faces(
         np.stack([nothing if vector is None else vector for vector in vectors]),
         np.array([vector is not None for vector in vectors]),
