@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from facecli.evaluation.bootstrap import pair_weights, resampled_people
+from facecli.evaluation.score_fit import fit_scores
 from facecli.evaluation.verification import Trials
 from facecli.evaluation.verification import measure as measure_trials
 from facecli.runtime.manifest import models_dir, read_manifest
@@ -178,6 +179,29 @@ def test_reliability_compares_what_was_promised_with_what_came(part: Part) -> No
     assert kept.counts.sum() == 40_000
     assert kept.error < 0.01
     assert broken.error > 0.1
+
+
+def test_promises_are_held_against_galleries_that_leave_strangers(part: Part, monkeypatch: pytest.MonkeyPatch) -> None:
+    photos = photo_set(part, people=250, photos_each=2)
+    scores, others = (noisy_scores(photos, seed) for seed in (7, 8))
+    known = fit_scores(
+        [others[photos.non_mated]], [others[photos.mated]], people=250, probability=(0.0, 1.0), measured_on="numbers"
+    )
+    promises = part("promises")
+    monkeypatch.setattr(promises, "GALLERIES", 30)
+
+    found = list(promises.trials(photos, scores, known, (10, 1000)))
+
+    assert [each.size for each in found] == [10] * 30 + [150] * 30
+    assert {each.strangers for each in found} == {2 * 240, 2 * 100}
+    # The same noise in both: the rate is kept. Of 30 galleries with 480 and 200 strangers its mean strays by some 0.1 %.
+    assert np.mean([each.fpir for each in found]) == pytest.approx(promises.FPIR, abs=0.005)
+    assert all(each.low < promises.FPIR and each.low < each.high for each in found)
+    # The threshold for 100 people is too high for ten.
+    assert found[0].fixed_fpir <= found[0].fpir
+    rows = promises.table(found)
+    assert [row[0] for row in rows] == ["10", "150"]
+    assert {len(row) for row in rows} == {len(promises.COLUMNS)}
 
 
 def test_a_centre_that_is_the_same_to_rounding_stays(
