@@ -59,11 +59,17 @@ def report_document(call: Call, document: Document, report: Path | None = None) 
     if not (call.quiet or _shows_warnings(call)):
         for warning in document.warnings:
             warn(warning)
-    # Printed first: a page that cannot be written must not cost the numbers.
-    with results_stream(call) as stream:
-        print_document(document, call.output_format, stream)
-    if report is None:
-        return
+    try:
+        # Printed first: a page that cannot be written must not cost the numbers.
+        with results_stream(call) as stream:
+            print_document(document, call.output_format, stream)
+    finally:
+        # And a reader who has seen enough, such as head, must not cost the page.
+        if report is not None:
+            _write_page(call, document, report)
+
+
+def _write_page(call: Call, document: Document, report: Path) -> None:
     from facecli.media.images import load_photo
     from facecli.report.page import write_page
 

@@ -86,3 +86,15 @@ def test_an_empty_gallery_cannot_be_calibrated(run: Run, gallery: Path) -> None:
     done = run("calibrate", "-g", gallery)
     assert done.code == 5
     assert done.err.startswith("error: nobody is enrolled in")
+
+
+def test_a_reader_who_stops_reading_gets_the_page_all_the_same(
+    run: Run, gallery: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(*arguments: object) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr("facecli.report.document_formats.print_document", closed)
+    done = run("calibrate", "-g", gallery, "--report", tmp_path / "report")
+    assert done.code == 141
+    assert (tmp_path / "report" / "index.html").is_file()
