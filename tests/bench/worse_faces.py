@@ -20,7 +20,8 @@ SIZES_PX = (48, 32, 24, 20, 16, 12)  # of Detection.size_px
 BLURS_PX = (1.0, 2.0, 2.5, 3.0, 4.0)  # sigma in pixels of the 112 x 112 crop
 HIGHLIGHTS = (56, 38, 29, 20)  # to what the 95th percentile of the face's grey is dimmed
 NOISE = 4.0  # of the camera, in grey levels, added in the dark only: in good light it does not show
-MEDIANS = (197, 241, 254)  # to what the median of the face's grey is overexposed
+# To what the median of the face's grey is overexposed; beyond 255 its darker parts burn out too.
+MEDIANS = (197, 241, 254, 380, 510)
 CUTS = (0.25, 0.4, 0.5)  # share of the box beyond the photo's border
 SIDES = ("right", "top")  # left is right in the mirror image that every face is averaged with
 SEED = 0
