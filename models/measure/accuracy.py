@@ -188,7 +188,10 @@ def group_table(groups: Sequence[Group]) -> list[list[str]]:
             f"{group.missed} of {group.mated}",
             marked_few(group.missed, group.mated, group.fnmr_interval, 1),
             f"{group.false_matches:,} of {group.non_mated:,}",
-            marked_few(group.false_matches, group.non_mated, group.fmr_interval, 3),
+            # Pairs are plenty and false matches rare: what tells is how many of these there are.
+            "too few to say"
+            if group.false_matches < FEW
+            else marked_few(group.false_matches, group.non_mated, group.fmr_interval, 3),
         ]
         for group in groups
     ]
