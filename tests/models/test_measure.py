@@ -194,7 +194,7 @@ def test_promises_are_held_against_galleries_that_leave_strangers(part: Part, mo
 
     assert [each.size for each in found] == [10] * 30 + [150] * 30
     assert {each.strangers for each in found} == {2 * 240, 2 * 100}
-    # The same noise in both: the rate is kept. Of 30 galleries with 480 and 200 strangers its mean strays by some 0.1 %.
+    # The same noise in both: the rate is kept. The mean of 30 galleries of each size strays by some 0.1 %.
     assert np.mean([each.fpir for each in found]) == pytest.approx(promises.FPIR, abs=0.005)
     assert all(each.low < promises.FPIR and each.low < each.high for each in found)
     # The threshold for 100 people is too high for ten.
