@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from photosets import Indices, PhotoSet
+from photosets import Indices, Mask, PhotoSet
 
 from facecli.decide.calibration import CONFIDENCE, Calibration, StrangerSearches
 from facecli.scores import ScoreDistribution
@@ -19,6 +19,12 @@ SEED = 0
 
 # People left as strangers, at least: fewer say nothing about a rate of 1 %.
 LEAST_STRANGERS = 100
+
+# Groups of people of whom galleries are made, where everybody searched for is of the same group. The people in them
+# must suffice for strangers.
+GROUP_SIZES = (5, 20, 50)
+GROUP_STRANGERS = 25
+LEAST_GROUP = 55
 
 # Draws of the gallery's rate, for what a finite number of strangers may show of it.
 DRAWS = 4000
@@ -42,7 +48,13 @@ class Trial:
 
 
 def trials(
-    photos: PhotoSet, scores: NDArray[np.floating], distribution: ScoreDistribution, sizes: Sequence[int] = SIZES
+    photos: PhotoSet,
+    scores: NDArray[np.floating],
+    distribution: ScoreDistribution,
+    sizes: Sequence[int] = SIZES,
+    *,
+    among: Mask | None = None,
+    least_strangers: int = LEAST_STRANGERS,
 ) -> Iterator[Trial]:
     """Enrol people of a set with one photo each, and search for all others' photos, `GALLERIES` times a size.
 
@@ -54,13 +66,17 @@ def trials(
         Of the other set: nothing of `photos` is in it.
     sizes : sequence of int
         Those too large for the set are made as large as it allows.
+    among : ndarray of shape (photos,), bool, optional
+        Photos to draw galleries and strangers from; all by default.
+    least_strangers : int
+        People left as strangers, at least.
     """
     rng = np.random.default_rng(SEED)
-    rows = np.flatnonzero(photos.counted)
+    rows = np.flatnonzero(photos.counted if among is None else photos.counted & among)
     people = np.unique(photos.people[rows])
     by_person = {person: rows[photos.people[rows] == person] for person in people.tolist()}
     fixed = Calibration(distribution, 100, 100).choose(FPIR).threshold
-    for size in sorted({min(size, len(people) - LEAST_STRANGERS) for size in sizes}):
+    for size in sorted({min(size, len(people) - least_strangers) for size in sizes}):
         for _ in range(GALLERIES):
             chosen = rng.choice(people, size, replace=False)
             gallery = np.array([rng.choice(by_person[person]) for person in chosen.tolist()])

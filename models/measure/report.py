@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import accuracy
+import numpy as np
 import promises
 import trials
 from distributions import BINS, Measurement
@@ -33,6 +34,7 @@ def make(
         "centre table": table(trials.HEAD, tried["centre table"]),
         "reliability table": _calibration_errors(data, found),
         "promise tables": _promises(data, shipped[PROMISED], found[PROMISED]),
+        "group promise table": _group_promises(data, shipped[PROMISED], found[PROMISED]),
         "label faults": table(
             ("set", "photo", "what it shows"),
             [(name, f"`{photo}`", why) for name, faults in LABEL_FAULTS.items() for photo, why in faults.items()],
@@ -92,6 +94,27 @@ def _promises(data: Measured, method: Method, measurement: Measurement) -> str:
         head = (f"{photos.name}, {promises.COLUMNS[0]}", *promises.COLUMNS[1:])
         parts.append(table(head, promises.table(found)))
     return "\n".join(parts)
+
+
+def _group_promises(data: Measured, method: Method, measurement: Measurement) -> str:
+    """Hold the promise where everybody, enrolled or not, is of one group."""
+    rows = []
+    for photos in data.sets:
+        scores = method(data, photos)
+        for groups in photos.groups.values():
+            for group in dict.fromkeys(groups.values()):
+                if sum(each == group for each in groups.values()) < promises.LEAST_GROUP:
+                    continue
+                found = promises.trials(
+                    photos,
+                    scores,
+                    measurement.by_other[photos.name],
+                    promises.GROUP_SIZES,
+                    among=np.array([groups.get(name) == group for name in photos.names]),
+                    least_strangers=promises.GROUP_STRANGERS,
+                )
+                rows += [(f"{photos.name}, {group.replace('-', ' ')}", *row) for row in promises.table(list(found))]
+    return table(("everybody is", *promises.COLUMNS), rows)
 
 
 def _groups(data: Measured, method: Method) -> str:
