@@ -66,8 +66,11 @@ bench: $(VENV)/.installed-dev ## Run the benchmarks in tests/bench.
 
 # The photos that it measures on do not ship: DATA=folder, or FACECLI_DATA.
 DATA ?= $(or $(FACECLI_DATA),../shared/data)
-eval: $(VENV)/.installed-dev ## Measure the embedders and write what is found to models/ (DATA=folder with legislators/ and lfw_view1/).
+eval: $(VENV)/.installed-dev ## Measure every figure about errors again, and write it to models/ (DATA=folder with the photos).
 	$(BIN)/python models/measure $(DATA) --cache $(VENV)/measured
+	FACECLI_DATA=$(DATA) $(BIN)/python tests/bench/bench_quality.py --card models/sface/CARD.md
+	FACECLI_DATA=$(DATA) $(BIN)/python tests/bench/bench_person_score.py
+	FACECLI_DATA=$(DATA) $(BIN)/python tests/bench/bench_detect.py
 
 clean: ## Remove the environment and what the demo made.
 	rm -rf $(VENV) $(DEMO)

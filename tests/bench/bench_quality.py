@@ -1,12 +1,12 @@
 """Show what each reason of facecli/embed/quality.py is worth: the errors that rejecting by it spares. Prints tables.
 
-    python tests/bench/bench_quality.py [--data DIR] [--embedder NAME] [--half choose|report|all]
+    python tests/bench/bench_quality.py [--data DIR] [--embedder NAME] [--half choose|report|all] [--card FILE]
 
 Needs lfw_view1 and its 500 mated pairs. Natural: every mated pair among the photos of people who have several. Made
 worse: the second photo of each of the 500 pairs, by worse_faces.py. The threshold is the one for FMR 1e-3 (and 1e-5)
 over all non-mated pairs of photos as they are. A comparison has the lower quality of its two photos. Limits and scales
 are chosen on the people of one half ("choose") and reported on the other ("report", the default). Each crop is
-embedded once.
+embedded once. --card also writes what each step costs into a model card, between its markers.
 """
 
 from __future__ import annotations
@@ -215,15 +215,18 @@ def rate_of(missed: NDArray[np.bool_]) -> str:
     return f"{percent(share.rate)} ({interval_of(share.interval, percent)}), {share.count} of {share.trials}"
 
 
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return "\n".join(
+        [f"| {' | '.join(header)} |", f"|{'---|' * len(header)}", *(f"| {' | '.join(row)} |" for row in rows)]
+    )
+
+
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    print(f"| {' | '.join(header)} |\n|{'---|' * len(header)}")
-    for row in rows:
-        print(f"| {' | '.join(row)} |")
-    print()
+    print(markdown(header, rows) + "\n")
 
 
-def show_levels(measured: Measured) -> None:
-    """What each step of each worsening costs: nothing was chosen by it, so all pairs count."""
+def show_levels(measured: Measured) -> str:
+    """What each step of each worsening costs, as a table: nothing was chosen by it, so all pairs count."""
     print(
         f"### One photo of each pair made worse, FMR {FMRS[0]:g} (threshold {measured.thresholds[0]:.3f})\n\n"
         "Still pass: mated pairs that reach the threshold, in %, with the Wilson interval. Refused: by this reason.\n"
@@ -248,7 +251,19 @@ def show_levels(measured: Measured) -> None:
                 f"{100 * each.fmr:.2f}",
             )
         )
-    table(["reason", "made worse to", "pairs", "still pass", "refused", "FMR"], rows)
+    levels = markdown(["reason", "made worse to", "pairs", "still pass", "refused", "FMR"], rows)
+    print(levels + "\n")
+    return levels
+
+
+def write_between(path: Path, marker: str, text: str) -> None:
+    """Replace what stands between ``<!-- MARKER -->`` and ``<!-- /MARKER -->``."""
+    start, end = f"<!-- {marker} -->\n", f"<!-- /{marker} -->"
+    before, found_start, rest = path.read_text("utf-8").partition(start)
+    _, found_end, after = rest.partition(end)
+    if not (found_start and found_end):
+        raise SystemExit(f"{path} has no markers {marker}")
+    path.write_text(f"{before}{start}\n{text}\n\n{end}{after}", "utf-8")
 
 
 def gain_of(pool: Comparisons, threshold: float, column: int, people: int) -> tuple[RejectCurve, str]:
@@ -358,6 +373,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the development data")
     parser.add_argument("--embedder", default="sface")
     parser.add_argument("--half", choices=("choose", "report", "all"), default="report")
+    parser.add_argument("--card", type=Path, help="model card to write into")
     options = parser.parse_args()
     if not (options.data / "lfw_view1_pairs.csv").is_file():
         # `make bench` goes on: where the data is not, there is nothing to measure.
@@ -372,7 +388,9 @@ def main() -> None:
         + ", ".join(f"{at:.3f} at FMR {fmr:g}" for fmr, at in zip(FMRS, measured.thresholds, strict=True))
         + "\n"
     )
-    show_levels(measured)
+    levels = show_levels(measured)
+    if options.card:
+        write_between(options.card, "quality tables", levels)
     even = np.arange(measured.people) % 2 == 0
     chosen = {"choose": even, "report": ~even, "all": np.ones_like(even)}[options.half]
     conditions = [each.of(chosen) for each in measured.conditions]
