@@ -162,7 +162,8 @@ def _evidence(found: GalleryCalibration, choice: ThresholdChoice) -> tuple[Plot,
     if not len(scores):
         return ()
     calibration = found.calibration
-    edges = np.arange(np.floor(scores.min() / BIN_WIDTH), np.ceil(max(scores.max(), choice.threshold) / BIN_WIDTH) + 2) * BIN_WIDTH
+    first, last = scores.min(), max(scores.max(), choice.threshold)
+    edges = np.arange(np.floor(first / BIN_WIDTH), np.ceil(last / BIN_WIDTH) + 2) * BIN_WIDTH
     counts, _ = np.histogram(scores, edges)
     expected = -np.diff([calibration.fpir(float(edge)) for edge in edges]) * len(scores)
     x = tuple(edges.tolist())
