@@ -32,7 +32,7 @@ from facecli.runtime.device import Device
 from facecli.runtime.manifest import shipped_models
 from facecli.runtime.network import Preprocessing
 from facecli.runtime.openvino_engine import OpenVinoEngine
-from facecli.services.face_boxes import read_face_boxes
+from facecli.services.evaluate.face_boxes import read_face_boxes
 from facecli.types import Detection, Photo
 
 DATA = Path(os.environ.get("FACECLI_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))

@@ -47,9 +47,9 @@ def detect(
     from facecli.app import DETECTOR_DEFAULTS, App
     from facecli.cli.documents import check_report, report_document
     from facecli.cli.photos import progress_bar
-    from facecli.services.detection_document import detection_document
-    from facecli.services.detection_evaluation import evaluate_detection
-    from facecli.services.face_boxes import read_face_boxes
+    from facecli.services.evaluate.detection_document import detection_document
+    from facecli.services.evaluate.detection_evaluation import evaluate_detection
+    from facecli.services.evaluate.face_boxes import read_face_boxes
 
     if not 0 < iou <= 1:
         raise UsageError(f"--iou cannot be {iou:g}", hint="Give a share above 0 and up to 1, such as 0.5.")

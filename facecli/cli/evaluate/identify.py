@@ -49,10 +49,10 @@ def identify(
     from facecli.cli.documents import check_report, report_document
     from facecli.cli.photos import progress_bar
     from facecli.gallery.store import Gallery
-    from facecli.services.evaluated_gallery import enrol_people, enrolled_gallery
-    from facecli.services.identification_document import identification_document
-    from facecli.services.identification_evaluation import search_probes
-    from facecli.services.people_folder import read_people
+    from facecli.services.evaluate.evaluated_gallery import enrol_people, enrolled_gallery
+    from facecli.services.evaluate.identification_document import identification_document
+    from facecli.services.evaluate.identification_evaluation import search_probes
+    from facecli.services.evaluate.people_folder import read_people
 
     choice = chosen(on_multi, CHOICES)
     check_report(report)

@@ -60,9 +60,9 @@ def verify(
     from facecli.cli.documents import check_report, report_document
     from facecli.cli.photos import progress_bar
     from facecli.report.formats import check_format
-    from facecli.services.pair_list import read_pairs
-    from facecli.services.verification_document import to_document
-    from facecli.services.verification_evaluation import FaceChoice, evaluate_verification
+    from facecli.services.evaluate.pair_list import read_pairs
+    from facecli.services.evaluate.verification_document import to_document
+    from facecli.services.evaluate.verification_evaluation import FaceChoice, evaluate_verification
 
     choices: tuple[FaceChoice, ...] = get_args(FaceChoice)
     chosen = next((choice for choice in choices if choice == face), None)

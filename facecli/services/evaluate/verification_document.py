@@ -10,8 +10,8 @@ from facecli.evaluation.groups import TOO_SMALL
 from facecli.evaluation.proportions import Interval
 from facecli.evaluation.verification import Rate
 from facecli.report.document import Cell, Document, Table
-from facecli.services.verification_evaluation import DEALT_AGAINST_PEOPLE, GroupColumn, VerificationEvaluation
-from facecli.services.verification_plots import det, histogram, pictures, roc
+from facecli.services.evaluate.verification_evaluation import DEALT_AGAINST_PEOPLE, GroupColumn, VerificationEvaluation
+from facecli.services.evaluate.verification_plots import det, histogram, pictures, roc
 
 PERCENTILES: Final = (0, 1, 5, 25, 50, 75, 95, 99, 100)
 

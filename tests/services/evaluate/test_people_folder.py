@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from facecli.errors import InputError
-from facecli.services.people_folder import read_people
+from facecli.services.evaluate.people_folder import read_people
 
 
 def make(root: Path, *files: str) -> str:

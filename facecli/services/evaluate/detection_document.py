@@ -21,7 +21,7 @@ from facecli.evaluation.detection import (
 from facecli.evaluation.proportions import Proportion
 from facecli.geometry import iou
 from facecli.report.document import Cell, Document, Picture, PictureGroup, Plot, Series, Table
-from facecli.services.detection_evaluation import DetectedPhoto, DetectionEvaluation
+from facecli.services.evaluate.detection_evaluation import DetectedPhoto, DetectionEvaluation
 from facecli.types import FloatArray
 
 BANDS_PX: Final = (0, 8, 16, 24, 32, 64, 128)

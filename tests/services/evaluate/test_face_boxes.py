@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facecli.errors import InputError
-from facecli.services.face_boxes import FaceBoxes, read_face_boxes
+from facecli.services.evaluate.face_boxes import FaceBoxes, read_face_boxes
 
 
 def read(folder: Path, text: str) -> FaceBoxes:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from facecli.errors import InputError
-from facecli.services.pair_list import PairList, read_pairs
+from facecli.services.evaluate.pair_list import PairList, read_pairs
 
 
 @pytest.fixture

@@ -17,10 +17,10 @@ from facecli.gallery.search import GallerySearch
 from facecli.gallery.store import Gallery
 from facecli.report.document import Document, Table
 from facecli.services.analysis import Analyser
-from facecli.services.evaluated_gallery import EvaluatedGallery, enrol_people, enrolled_gallery
-from facecli.services.identification_document import identification_document
-from facecli.services.identification_evaluation import Probing, search_probes
-from facecli.services.people_folder import read_people
+from facecli.services.evaluate.evaluated_gallery import EvaluatedGallery, enrol_people, enrolled_gallery
+from facecli.services.evaluate.identification_document import identification_document
+from facecli.services.evaluate.identification_evaluation import Probing, search_probes
+from facecli.services.evaluate.people_folder import read_people
 from facecli.services.selection import OnMulti
 
 HALF = math.sqrt(0.5)  # cosine of yellow with red, and with green

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from facecli.report.document import Mark, Picture, PictureGroup, Plot, Series
-from facecli.services.verification_evaluation import VerificationEvaluation
+from facecli.services.evaluate.verification_evaluation import VerificationEvaluation
 
 # Worst cases to look at: as many as somebody goes through.
 WORST: Final = 12

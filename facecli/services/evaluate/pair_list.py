@@ -9,7 +9,7 @@ from typing import Final
 
 from facecli.errors import InputError
 from facecli.media.files import printable_name
-from facecli.services.pair_rows import FOLD, PairRow, read_rows, wrong
+from facecli.services.evaluate.pair_rows import FOLD, PairRow, read_rows, wrong
 
 FROM_COLUMNS: Final = "the list"
 FROM_FOLDERS: Final = "the photos' folders"

@@ -12,9 +12,9 @@ from facecli.errors import InputError
 from facecli.evaluation.proportions import wilson_interval
 from facecli.report.document import Document, Table
 from facecli.services.analysis import Analyser
-from facecli.services.detection_document import detection_document
-from facecli.services.detection_evaluation import DetectionEvaluation, evaluate_detection
-from facecli.services.face_boxes import read_face_boxes
+from facecli.services.evaluate.detection_document import detection_document
+from facecli.services.evaluate.detection_evaluation import DetectionEvaluation, evaluate_detection
+from facecli.services.evaluate.face_boxes import read_face_boxes
 
 
 @pytest.fixture

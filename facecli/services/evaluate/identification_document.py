@@ -23,9 +23,9 @@ from facecli.evaluation.identification import (
 from facecli.evaluation.proportions import Interval
 from facecli.gallery.store import Gallery
 from facecli.report.document import Cell, Document, Mark, Plot, Series, Table
-from facecli.services.evaluated_gallery import EvaluatedGallery
-from facecli.services.identification_evaluation import CMC_RANKS, Probing
-from facecli.services.identification_pictures import worst_errors
+from facecli.services.evaluate.evaluated_gallery import EvaluatedGallery
+from facecli.services.evaluate.identification_evaluation import CMC_RANKS, Probing
+from facecli.services.evaluate.identification_pictures import worst_errors
 
 # FPIR at which FRTE 1:N and facecli's design compare: from a few photos looked through by hand to whole archives.
 FPIRS: Final = (0.1, 0.03, 0.01, 0.003)

@@ -10,9 +10,9 @@ from fakes import BLUE, GREEN, RED, YELLOW, FakeDetector, write_picture
 from facecli.errors import InputError, UsageError
 from facecli.report.document import Document
 from facecli.services.analysis import Analyser
-from facecli.services.pair_list import PairList, read_pairs
-from facecli.services.verification_document import to_document
-from facecli.services.verification_evaluation import evaluate_verification
+from facecli.services.evaluate.pair_list import PairList, read_pairs
+from facecli.services.evaluate.verification_document import to_document
+from facecli.services.evaluate.verification_evaluation import evaluate_verification
 
 HALF = float(np.float32(0.5**0.5))  # red and yellow, or green and yellow
 

@@ -12,8 +12,8 @@ from facecli.errors import InputError
 from facecli.evaluation.identification import NO_CANDIDATE, Searches
 from facecli.gallery.search import GallerySearch
 from facecli.services.analysis import Analyser, Analysis
-from facecli.services.evaluated_gallery import EvaluatedGallery
-from facecli.services.people_folder import PeopleFolder
+from facecli.services.evaluate.evaluated_gallery import EvaluatedGallery
+from facecli.services.evaluate.people_folder import PeopleFolder
 from facecli.services.selection import OnMulti, the_face
 from facecli.types import Candidate, Face, PhotoError
 
@@ -105,7 +105,7 @@ def search_probes(
     people : PeopleFolder
         Those whose names are not in the gallery are strangers to it.
     on_multi, photo_done
-        As for `facecli.services.evaluated_gallery.enrol_people`.
+        As for `facecli.services.evaluate.evaluated_gallery.enrol_people`.
 
     Raises
     ------

@@ -14,7 +14,7 @@ from facecli.evaluation.accuracy import Accuracy, FoldAccuracy, assign_folds, be
 from facecli.evaluation.groups import GroupRates, group_rates, names_groups
 from facecli.evaluation.verification import Rate, Trials, VerificationRates, measure, rates_at
 from facecli.services.analysis import Analyser, Analysis, PhotoSource
-from facecli.services.pair_list import PairList
+from facecli.services.evaluate.pair_list import PairList
 from facecli.services.selection import the_face
 from facecli.types import Face
 

@@ -12,7 +12,7 @@ from facecli.media.files import read_file
 from facecli.scores import ScoreDistribution
 from facecli.services.analysis import Analyser
 from facecli.services.enrolment import Enrolment, enrol
-from facecli.services.people_folder import PeopleFolder
+from facecli.services.evaluate.people_folder import PeopleFolder
 from facecli.services.selection import OnMulti
 from facecli.types import Template
 

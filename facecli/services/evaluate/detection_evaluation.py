@@ -12,7 +12,7 @@ from facecli.errors import InputError
 from facecli.evaluation.detection import DEFAULT_IOU, PhotoMatches, match
 from facecli.media.files import printable_name
 from facecli.services.analysis import Analyser, Analysis, PhotoSource
-from facecli.services.face_boxes import FaceBoxes
+from facecli.services.evaluate.face_boxes import FaceBoxes
 from facecli.types import FloatArray, PhotoError
 
 

@@ -9,7 +9,7 @@ from facecli.decide.threshold import is_match
 from facecli.evaluation.identification import NO_CANDIDATE
 from facecli.gallery.store import Gallery
 from facecli.report.document import Picture, PictureGroup
-from facecli.services.identification_evaluation import CMC_RANKS, Box, Probe
+from facecli.services.evaluate.identification_evaluation import CMC_RANKS, Box, Probe
 from facecli.types import Candidate, Template
 
 # As many errors as somebody looks at.
