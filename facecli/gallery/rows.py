@@ -189,10 +189,12 @@ def matrix(connection: sqlite3.Connection, path: str, model_id: str) -> Template
     counts = count_templates(connection, path)
     count = counts.pop(model_id, 0)
     if not count and counts:
-        others = " and ".join(counts)
+        others, name = " and ".join(counts), _name(model_id)
+        again = f"enrol the photos again with {name}."
+        other = next((_name(each) for each in counts if _name(each) != name), None)
         raise ModelMismatchError(
             f"the gallery {path} holds templates of {others}, none of {model_id}",
-            hint=f"Use --embedder {_name(next(iter(counts)))}, or enrol the photos again with {_name(model_id)}.",
+            hint=f"Use --embedder {other}, or {again}" if other else f"It is from another version of {name}: {again}",
         )
     dimension = _dimension(connection, path, model_id) if count else 0
     vectors = np.empty((count, dimension), np.float32)

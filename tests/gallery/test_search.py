@@ -68,3 +68,10 @@ def test_models_are_never_compared_with_each_other(gallery, template):
 def test_no_neighbour_asked_for_is_refused(gallery, template):
     with pytest.raises(InputError, match="0 neighbours"):
         GallerySearch(gallery).candidates([template(1).embedding], 0)
+
+
+def test_another_version_of_the_same_model_is_told_as_that(gallery: Gallery, template) -> None:
+    gallery.add_templates("Ana", [template(1, model_id="sface@0123")])
+    with pytest.raises(ModelMismatchError, match="none of sface@4567") as caught:
+        gallery.matrix("sface@4567")
+    assert caught.value.hint == "It is from another version of sface: enrol the photos again with sface."
