@@ -23,7 +23,11 @@ def identify(
     annotate: Annotate = None,
     fail_unknown: FailUnknown = False,
 ) -> int:
-    """Say who is in photos: a name where the score reaches the threshold, otherwise unknown."""
+    """Say who is in photos: a name where the score reaches the threshold, otherwise unknown.
+
+    The threshold keeps to --fpir for this gallery. "match" says how sure the nearest name is: of 100 answers with 90 %
+    about 90 are right, if half of all faces searched are of people enrolled.
+    """
     from facecli.cli.photos import gather
 
     return identify_sources(
