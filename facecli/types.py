@@ -209,7 +209,11 @@ class Template:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One enrolled person as an answer to a probe; rank 1 is the nearest."""
+    """One enrolled person as an answer to a probe; rank 1 is the nearest.
+
+    `score` is that of the person's nearest template, which `template_id` names, or of the mean of their templates if
+    that is nearer.
+    """
 
     rank: int
     person_id: int

@@ -118,9 +118,9 @@ class ExactIndex:
         return scores, rows
 
     def top_people(self, probes: FloatArray, k: int) -> list[list[PersonScore]]:
-        """Find the nearest people of each probe, each by the best of their templates.
+        """Find the nearest people of each probe, each by the best of their rows: templates, and their mean as one more.
 
-        No other person score was measurably better, and means of scores were worse: see tests/bench/RESULTS.md.
+        Means of scores miss more people: see tests/bench/RESULTS.md and `facecli.gallery.person_means`.
 
         Parameters
         ----------

@@ -19,7 +19,7 @@ from facecli.types import Embedding, FloatArray, Person, Template
 VECTOR_DTYPE: Final = np.dtype("<f4")
 
 SEARCH_DTYPE: Final = np.dtype(
-    [("person_id", "<i8"), ("template_id", "<i8"), ("nearest_template_id", "<i8"), ("score", "<f8")]
+    [("person_id", "<i8"), ("template_id", "<i8"), ("nearest_person_id", "<i8"), ("score", "<f8")]
 )
 """One search of `SearchSample` in the file."""
 
@@ -253,7 +253,7 @@ def searches(connection: sqlite3.Connection, path: str, model_id: str) -> Search
         fingerprint=row[2],
         person_ids=columns["person_id"],
         template_ids=columns["template_id"],
-        nearest_template_ids=columns["nearest_template_id"],
+        nearest_person_ids=columns["nearest_person_id"],
         scores=columns["score"],
     )
 
@@ -264,7 +264,7 @@ def keep_searches(
     """Keep searches and, if there is one, the threshold they gave, in place of those kept before."""
     table = np.empty(len(sample.scores), SEARCH_DTYPE)
     table["person_id"], table["template_id"] = sample.person_ids, sample.template_ids
-    table["nearest_template_id"], table["score"] = sample.nearest_template_ids, sample.scores
+    table["nearest_person_id"], table["score"] = sample.nearest_person_ids, sample.scores
     blob = table.tobytes()
     kept = (threshold.fpir, threshold.threshold, threshold.low, threshold.high) if threshold else (None,) * 4
     connection.execute(

@@ -8,6 +8,7 @@ import numpy as np
 
 from facecli.errors import ModelMismatchError
 from facecli.gallery.exact_index import ExactIndex
+from facecli.gallery.person_means import MEAN, with_means
 from facecli.gallery.records import TemplateMatrix
 from facecli.gallery.store import Gallery
 from facecli.types import Candidate, Embedding
@@ -60,14 +61,22 @@ class GallerySearch:
         found = index.top_people(np.stack([embedding.vector for embedding in embeddings]), k)
         return [
             tuple(
-                Candidate(rank, person.person_id, matrix.names[person.person_id], person.template_id, person.score)
+                Candidate(
+                    rank,
+                    person.person_id,
+                    matrix.names[person.person_id],
+                    person.template_id
+                    if person.template_id != MEAN
+                    else _nearest_template(matrix, person.person_id, embedding),
+                    person.score,
+                )
                 for rank, person in enumerate(people, 1)
             )
-            for people in found
+            for people, embedding in zip(found, embeddings, strict=True)
         ]
 
     def matrix(self, model_id: str) -> TemplateMatrix:
-        """Return the templates of a model as they are searched.
+        """Return the templates of a model as they are searched: with the mean of each person's, as template `MEAN`.
 
         Raises
         ------
@@ -80,7 +89,14 @@ class GallerySearch:
         loaded = self._loaded
         if loaded is None or (loaded[0].model_id, loaded[0].revision) != (model_id, self._gallery.revision):
             self._loaded = loaded = None  # two matrices need not be held at once
-            matrix = self._gallery.matrix(model_id)
+            matrix = with_means(self._gallery.matrix(model_id))
             loaded = matrix, ExactIndex(matrix.vectors, matrix.person_ids, matrix.template_ids)
             self._loaded = loaded
         return loaded
+
+
+def _nearest_template(matrix: TemplateMatrix, person_id: int, embedding: Embedding) -> int:
+    """Return which of a person's templates is nearest, where it is their mean that counts."""
+    start, stop = np.searchsorted(matrix.person_ids, [person_id, person_id + 1])
+    real = np.flatnonzero(matrix.template_ids[start:stop] != MEAN) + start
+    return int(matrix.template_ids[real[np.argmax(matrix.vectors[real] @ embedding.vector)]])

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecli.errors import GeometryError
+from facecli.gallery.person_means import MEAN
 from facecli.gallery.records import TemplateMatrix
 from facecli.types import FloatArray
 
@@ -46,10 +47,10 @@ class SearchSample:
         Of which templates these were, and whose.
     person_ids, template_ids : ndarray of shape (n,), int64
         Who was searched for, sorted, and with which template.
-    nearest_template_ids : ndarray of shape (n,), int64
-        The template found, 0 where there was nobody else.
+    nearest_person_ids : ndarray of shape (n,), int64
+        Who was found, 0 where there was nobody else.
     scores : ndarray of shape (n,), float64
-        Its score.
+        The score.
     """
 
     model_id: str
@@ -58,11 +59,11 @@ class SearchSample:
     fingerprint: int
     person_ids: _IDS
     template_ids: _IDS
-    nearest_template_ids: _IDS
+    nearest_person_ids: _IDS
     scores: NDArray[np.float64]
 
     def __post_init__(self) -> None:
-        shapes = {self.person_ids.shape, self.template_ids.shape, self.nearest_template_ids.shape, self.scores.shape}
+        shapes = {self.person_ids.shape, self.template_ids.shape, self.nearest_person_ids.shape, self.scores.shape}
         if len(shapes) != 1 or self.scores.ndim != 1:
             raise GeometryError(f"searches of shapes {sorted(shapes)} do not belong together")
 
@@ -72,8 +73,9 @@ def sample_searches(
 ) -> SearchSample:
     """Search for a sample of the people among all others, reusing what is known of an earlier state.
 
-    Where templates were only added since, the people known are compared with the new templates alone. Whatever else
-    has changed, the sample is searched anew; it is never all templates against all.
+    Where templates were only added since, those searched for are compared with the people who have new ones, and only
+    who was nearest to one of these is searched for anew. Whatever else has changed, the whole sample is searched again;
+    it is never all templates against all.
 
     Parameters
     ----------
@@ -92,20 +94,23 @@ def sample_searches(
     rows = first_rows[chosen]
     nearest = np.zeros(len(rows), np.int64)
     scores = np.full(len(rows), NOBODY)
-    new_rows = np.arange(len(template_ids))
+    changed_rows = np.arange(len(template_ids))
     is_known = np.zeros(len(rows), np.bool_)
     if known is not None and known.fingerprint == _fingerprint(matrix, known.last_template_id):
+        changed = np.unique(person_ids[template_ids > known.last_template_id])
+        changed_rows = np.flatnonzero(np.isin(person_ids, changed))
         order = np.argsort(known.template_ids)
-        is_known = np.isin(template_ids[rows], known.template_ids)
-        place = order[np.searchsorted(known.template_ids, template_ids[rows[is_known]], sorter=order)]
-        nearest[is_known], scores[is_known] = known.nearest_template_ids[place], known.scores[place]
-        new_rows = np.flatnonzero(template_ids > known.last_template_id)
-    for probes, among in ((is_known, new_rows), (~is_known, np.arange(len(template_ids)))):
+        # The mean of a person with new templates is another one now; whoever was nearest to the old one starts anew.
+        order = order[~np.isin(known.nearest_person_ids[order], changed)]
+        is_known = np.isin(template_ids[rows], known.template_ids[order])
+        place = order[np.searchsorted(known.template_ids[order], template_ids[rows[is_known]])]
+        nearest[is_known], scores[is_known] = known.nearest_person_ids[place], known.scores[place]
+    for probes, among in ((is_known, changed_rows), (~is_known, np.arange(len(template_ids)))):
         if probes.any() and len(among):
             found, best = _nearest_others(matrix, rows[probes], among)
             better = best > scores[probes]
             scores[probes] = np.where(better, best, scores[probes])
-            nearest[probes] = np.where(better, template_ids[found], nearest[probes])
+            nearest[probes] = np.where(better, person_ids[found], nearest[probes])
     last = int(template_ids.max(initial=0))
     return SearchSample(
         model_id=matrix.model_id,
@@ -114,7 +119,7 @@ def sample_searches(
         fingerprint=_fingerprint(matrix, last),
         person_ids=people[chosen],
         template_ids=template_ids[rows],
-        nearest_template_ids=nearest,
+        nearest_person_ids=nearest,
         scores=scores,
     )
 
@@ -144,7 +149,7 @@ def _parts(count: int, size: int) -> Iterator[slice]:
 
 def _fingerprint(matrix: TemplateMatrix, last_template_id: int) -> int:
     """Checksum of which templates there are up to one, and whose."""
-    old = matrix.template_ids <= last_template_id
+    old = (matrix.template_ids <= last_template_id) & (matrix.template_ids != MEAN)
     return crc32(matrix.person_ids[old].tobytes(), crc32(matrix.template_ids[old].tobytes()))
 
 

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facecli.errors import GalleryCorruptError
+from facecli.gallery.person_means import with_means
 from facecli.gallery.records import StoredThreshold, TemplateMatrix
 from facecli.gallery.store import Gallery
 from facecli.gallery.stranger_searches import NOBODY, SearchSample, sample_searches
@@ -19,11 +20,11 @@ def matrix_of(rows: list[tuple[int, int]], revision: int = 1) -> TemplateMatrix:
     vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
     ids = np.array(rows, np.int64).reshape(-1, 2)
     names = {person: f"person {person}" for person in ids[:, 1].tolist()}
-    return TemplateMatrix("m", vectors, ids[:, 0], ids[:, 1], names, revision)
+    return with_means(TemplateMatrix("m", vectors, ids[:, 0], ids[:, 1], names, revision))
 
 
 def by_hand(matrix: TemplateMatrix) -> dict[int, tuple[int, float]]:
-    """The nearest template of another person for everybody's first template, one by one."""
+    """The nearest other person for everybody's first template, one by one."""
     answers = {}
     for person in np.unique(matrix.person_ids):
         own = matrix.person_ids == person
@@ -31,20 +32,20 @@ def by_hand(matrix: TemplateMatrix) -> dict[int, tuple[int, float]]:
         scores[own] = NOBODY
         nearest = int(scores.argmax())
         found = scores[nearest] > NOBODY
-        answers[int(person)] = (int(matrix.template_ids[nearest]) if found else 0, float(scores[nearest]))
+        answers[int(person)] = (int(matrix.person_ids[nearest]) if found else 0, float(scores[nearest]))
     return answers
 
 
 def answers(sample: SearchSample) -> dict[int, tuple[int, float]]:
-    found = zip(sample.nearest_template_ids.tolist(), sample.scores.tolist(), strict=True)
+    found = zip(sample.nearest_person_ids.tolist(), sample.scores.tolist(), strict=True)
     return dict(zip(sample.person_ids.tolist(), found, strict=True))
 
 
 def assert_same(sample: SearchSample, matrix: TemplateMatrix) -> None:
     expected = by_hand(matrix)
     assert answers(sample).keys() == expected.keys()
-    for person, (template, score) in answers(sample).items():
-        assert (template, score) == (expected[person][0], pytest.approx(expected[person][1], abs=1e-6))
+    for person, (nearest, score) in answers(sample).items():
+        assert (nearest, score) == (expected[person][0], pytest.approx(expected[person][1], abs=1e-6))
 
 
 galleries = st.lists(st.integers(1, 8), max_size=25).map(lambda people: list(enumerate(people, 1)))
