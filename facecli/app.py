@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from facecli.decide.calibration import LEAST_SUPPORT
 from facecli.detect.letterbox import DetectionSize
 from facecli.embed.quality import assess
 from facecli.errors import ConfigError, UsageError
@@ -218,6 +219,13 @@ class App:
         if self.scores is None:
             raise unmeasured_error(self.embedder_manifest.model_id)
         return self.scores.score_at(self.settings.fmr)
+
+    @property
+    def least_fmr(self) -> float | None:
+        """The least false match rate that the measured pairs tell, if a rate chooses the threshold of two photos."""
+        if self.settings.threshold is not None or self.scores is None:
+            return None
+        return LEAST_SUPPORT / self.scores.non_mated_pairs
 
     def decisions(self, gallery: Gallery, search: GallerySearch) -> Decisions:
         """Make what decides by the settings, for an open gallery.

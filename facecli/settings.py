@@ -89,7 +89,11 @@ def user_file() -> Path:
 
 
 def load_settings(
-    flags: Mapping[str, Any], environment: Mapping[str, str] = os.environ, folder: Path | None = None
+    flags: Mapping[str, Any],
+    environment: Mapping[str, str] = os.environ,
+    folder: Path | None = None,
+    *,
+    rates: Iterable[str] = RATES,
 ) -> tuple[Settings, dict[str, str]]:
     """Put the settings together.
 
@@ -101,6 +105,8 @@ def load_settings(
         Looked through for ``FACECLI_<NAME>``.
     folder : Path, optional
         Where ``facecli.toml`` is looked for; the current folder by default.
+    rates : iterable of str
+        Which of the rates choose the threshold of what is to be done, and so replace one of a weaker place.
 
     Returns
     -------
@@ -113,6 +119,7 @@ def load_settings(
         If a file cannot be read, a key is unknown or a value does not fit; the message names its place.
     """
     known = {each.name: each for each in fields(Settings)}
+    rates = tuple(rates)
     values: dict[str, Any] = {}
     origins = dict.fromkeys(known, "default")
     for path in (user_file(), (folder or Path()) / LOCAL_FILE):
@@ -121,23 +128,27 @@ def load_settings(
             if name not in known:
                 raise ConfigError(f"{path}: there is no setting '{name}'", hint=_names_hint(name, known))
             table[name] = _fit(name, value, str(path))
-        _overlay(values, origins, table, dict.fromkeys(table, str(path)))
+        _overlay(values, origins, table, dict.fromkeys(table, str(path)), rates)
     variables = {name: ENVIRONMENT_PREFIX + name.upper() for name in known}
     set_there = {
         name: _fit(name, environment[variable], variable, text=True)
         for name, variable in variables.items()
         if environment.get(variable)
     }
-    _overlay(values, origins, set_there, variables)
+    _overlay(values, origins, set_there, variables, rates)
     given = {
         name: _fit(name, flags[name], f"--{name.replace('_', '-')}") for name in known if flags.get(name) is not None
     }
-    _overlay(values, origins, given, dict.fromkeys(given, "command line"))
+    _overlay(values, origins, given, dict.fromkeys(given, "command line"), rates)
     return Settings(**values), origins
 
 
 def _overlay(
-    values: dict[str, Any], origins: dict[str, str], later: Mapping[str, Any], places: Mapping[str, str]
+    values: dict[str, Any],
+    origins: dict[str, str],
+    later: Mapping[str, Any],
+    places: Mapping[str, str],
+    rates: Iterable[str],
 ) -> None:
     """Put settings over those of a weaker place. A rate there replaces a threshold here: each says what the other is.
 
@@ -146,7 +157,7 @@ def _overlay(
     ConfigError
         If one place sets both.
     """
-    rate = next((name for name in RATES if name in later), None)
+    rate = next((name for name in rates if name in later), None)
     if rate is not None and "threshold" in later:
         raise ConfigError(
             f"{places['threshold']}: threshold and {rate} contradict each other",

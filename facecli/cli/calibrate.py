@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from facecli.cli.documents import Report
+from facecli.cli.messages import warn
 from facecli.cli.options import Call, command
 
 
@@ -15,14 +16,12 @@ def calibrate(call: Call, report: Report = None) -> int:
     how sure that is. identify and scan do the same by themselves, whenever the gallery has changed.
     """
     from facecli.app import App
-    from facecli.cli.documents import check_report, report_document
+    from facecli.cli.documents import check_destinations, report_document
     from facecli.errors import GalleryError
-    from facecli.report.formats import check_format
     from facecli.services import calibration
     from facecli.services.calibration_document import calibration_document
 
-    check_format(call.output_format)
-    check_report(report)
+    check_destinations(call, report)
     app = App(call.settings)
     with app.open_gallery() as gallery:
         model_id = app.embedder_manifest.model_id
@@ -38,5 +37,8 @@ def calibrate(call: Call, report: Report = None) -> int:
         document = calibration_document(
             found, choice, gallery=gallery.path, model={"embedder": model_id}, is_kept=is_kept
         )
+    if call.settings.threshold is not None and not call.quiet:
+        place = call.origins["threshold"]
+        warn(f"identify and scan use the threshold {call.settings.threshold:g} of {place}, not this one")
     report_document(call, document, report)
     return 0

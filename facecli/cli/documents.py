@@ -24,14 +24,21 @@ Report = Annotated[
 ]
 
 
-def check_report(report: Path | None) -> None:
-    """Make the folder of the page, so that a call that cannot write it fails before it works for minutes.
+def check_destinations(call: Call, report: Path | None) -> None:
+    """Make sure that results and page can be written, so that a call that cannot fails before it works for minutes.
 
     Raises
     ------
+    ConfigError
+        If there is no such format.
     FacecliError
-        If it cannot be made or written to; code ``cannot_write``.
+        If a file cannot be written to; code ``cannot_write``.
     """
+    from facecli.cli.output import check_output
+    from facecli.report.formats import check_format
+
+    check_format(call.output_format)
+    check_output(call)
     if report is not None:
         from facecli.report.page import prepare_folder
 

@@ -14,7 +14,7 @@ import typer
 
 from facecli.cli.messages import exit_codes
 from facecli.errors import UsageError
-from facecli.settings import Settings, load_settings
+from facecli.settings import RATES, Settings, load_settings
 
 GLOBAL: Final = "Global options"
 
@@ -230,7 +230,7 @@ def command(*setting_names: str, default_format: str = "table") -> Callable[[Cal
             given = {**(_given_first.get() or {}), **_taken(values, [*_GLOBAL, *extra])}
             with exit_codes():
                 flags = {name: value for name, value in given.items() if name in _SETTINGS}
-                settings, origins = load_settings(flags)
+                settings, origins = load_settings(flags, rates=[name for name in RATES if name in setting_names])
                 call = Call(
                     settings,
                     origins,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -54,6 +55,28 @@ def _cannot_write(path: Path, error: OSError) -> FacecliError:
         hint="Name a file in a folder that exists, can be written and has room.",
         code="cannot_write",
     )
+
+
+def check_output(call: Call) -> None:
+    """Make sure that the folder of ``--output`` takes files.
+
+    Raises
+    ------
+    FacecliError
+        If not.
+    """
+    if call.output is None or str(call.output) == "-":
+        return
+    if call.output.exists() and not call.output.is_file():
+        return  # a pipe or device, which opens when it is written to
+    folder = call.output.resolve().parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        reason = "the folder cannot be written to" if folder.is_dir() else "there is no such folder"
+        raise FacecliError(
+            f"cannot write {call.output}: {reason}",
+            hint="Name a file in a folder that exists, can be written and has room.",
+            code="cannot_write",
+        )
 
 
 def write_rows(call: Call, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:

@@ -47,6 +47,8 @@ def verify(
         raise UsageError("standard input was named more than once", hint="Name it once: -.")
     first, second = (from_stdin() if name == STDIN else PhotoSource(name) for name in (photo_a, photo_b))
     app = App(call.settings)
+    if (least := app.least_fmr) is not None and call.settings.fmr < least and not call.quiet:
+        warn(f"what was measured supports a false match rate of {least:.1g} at best, not {call.settings.fmr:g}")
     answer = verify_photos(
         first,
         second,

@@ -149,8 +149,9 @@ class Calibration:
         The best of n comparisons is below s with probability exp(-n * expected(s - shift)).
         """
         level = min(max(SEARCHES_WANTED / max(len(scores), 1), MIN_LEVEL), MAX_LEVEL)
-        # Where the model expects `level` false positives: below it a search only counts as being below.
-        starts = np.interp(-np.log(level / compared), -np.log(self._expected), SCORE_GRID)
+        # The score that so many of the gallery's searches reach of which `level` is expected: below it a search only
+        # counts as being below.
+        starts = np.full(len(scores), np.quantile(scores, math.exp(-level)))
         seen = scores >= starts
         # Searches below their level differ only in how many templates they were compared with.
         below, times = np.unique(np.column_stack([starts, compared])[~seen], axis=0, return_counts=True)

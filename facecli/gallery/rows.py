@@ -166,14 +166,15 @@ def _frozen_box(box: list[float]) -> FloatArray:
     return result
 
 
-def photo_owners(connection: sqlite3.Connection, content_hash: str) -> tuple[str, ...]:
-    """Return who has templates from a photo."""
+def photo_owners(connection: sqlite3.Connection, content_hash: str, box_xyxy: FloatArray) -> tuple[str, ...]:
+    """Return who has templates of a face of a photo."""
     found = connection.execute(
-        "SELECT name FROM templates JOIN people USING (person_id) WHERE content_hash = ?"
-        " GROUP BY person_id ORDER BY min(template_id)",
+        "SELECT name, box_left, box_top, box_right, box_bottom FROM templates JOIN people USING (person_id)"
+        " WHERE content_hash = ? ORDER BY template_id",
         (content_hash,),
     )
-    return tuple(row[0] for row in found)
+    same = (name for name, *box in found if iou(box_xyxy[None], np.array([box], np.float32)).max() >= SAME_FACE_IOU)
+    return tuple(dict.fromkeys(same))
 
 
 def count_templates(connection: sqlite3.Connection, path: str) -> dict[str, int]:
@@ -231,20 +232,18 @@ def matrix(connection: sqlite3.Connection, path: str, model_id: str) -> Template
     return TemplateMatrix(model_id, vectors, ids[0], ids[1], names, revision(connection, path))
 
 
-def searches(connection: sqlite3.Connection, path: str, model_id: str) -> SearchSample | None:
-    """Return the searches kept for a model, of whatever revision."""
+def searches(connection: sqlite3.Connection, model_id: str) -> SearchSample | None:
+    """Return the searches kept for a model, of whatever revision; None where none can be read."""
     row = connection.execute(
         "SELECT revision, last_template_id, fingerprint, searches, checksum FROM calibrations WHERE model_id = ?",
         (model_id,),
     ).fetchone()
     if row is None:
         return None
-    try:
-        if crc32(row[3]) != row[4]:
-            raise corrupt_error(path, "the searches kept for its threshold do not have their checksum")
-        table = np.frombuffer(row[3], SEARCH_DTYPE)
-    except (TypeError, ValueError) as error:
-        raise corrupt_error(path, f"the searches kept for its threshold cannot be read ({error})") from error
+    # Derived from the templates: what cannot be read, or another version wrote, is searched again.
+    if not isinstance(row[3], bytes) or _searches_checksum(row[3]) != row[4] or not all(map(_is_count, row[:3])):
+        return None
+    table = np.frombuffer(row[3], SEARCH_DTYPE)
     columns = {name: np.ascontiguousarray(table[name]) for name in SEARCH_DTYPE.names or ()}
     return SearchSample(
         model_id=model_id,
@@ -256,6 +255,15 @@ def searches(connection: sqlite3.Connection, path: str, model_id: str) -> Search
         nearest_person_ids=columns["nearest_person_id"],
         scores=columns["score"],
     )
+
+
+def _searches_checksum(blob: bytes) -> int:
+    """CRC-32 of searches and their layout: another layout is another checksum."""
+    return crc32(blob, crc32(repr(SEARCH_DTYPE.descr).encode()))
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and value >= 0
 
 
 def keep_searches(
@@ -272,7 +280,7 @@ def keep_searches(
         " fpir, threshold, fpir_low, fpir_high, made_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             *(sample.model_id, sample.revision, sample.last_template_id, sample.fingerprint),
-            *(blob, crc32(blob), *kept, now),
+            *(blob, _searches_checksum(blob), *kept, now),
         ),
     )
 

@@ -19,7 +19,7 @@ from facecli.gallery.records import GalleryInfo, NewTemplate, StoredThreshold, T
 from facecli.gallery.schema import read_version, transaction
 from facecli.gallery.stranger_searches import SearchSample
 from facecli.gallery.translation import read_only_error, translated
-from facecli.types import Person, Template
+from facecli.types import FloatArray, Person, Template
 
 # Writers hold the file for milliseconds; whoever waits this long waits for something that hangs.
 BUSY_TIMEOUT_S: Final = 10.0
@@ -182,6 +182,7 @@ class Gallery:
         with self._changing():
             person = self._person(name)
             self._connection.execute("DELETE FROM people WHERE person_id = ?", (person.person_id,))
+            self._connection.execute("DELETE FROM calibrations")  # they hold the person's scores
             rows.increase_revision(self._connection)
         return person.template_count
 
@@ -224,10 +225,10 @@ class Gallery:
         with translated(self.path):
             return rows.templates(self._connection, self.path, person_id, model_id)
 
-    def photo_owners(self, content_hash: str) -> tuple[str, ...]:
-        """Return who has templates from a photo of this content (SHA-256, hex), the first enrolled first."""
+    def photo_owners(self, content_hash: str, box_xyxy: FloatArray) -> tuple[str, ...]:
+        """Return who has templates of a face, given by photo (SHA-256, hex) and box; the first enrolled first."""
         with translated(self.path):
-            return rows.photo_owners(self._connection, content_hash)
+            return rows.photo_owners(self._connection, content_hash, box_xyxy)
 
     def matrix(self, model_id: str) -> TemplateMatrix:
         """Return all templates of a model as one matrix, read at one moment; every checksum is verified.
@@ -243,7 +244,7 @@ class Gallery:
     def searches(self, model_id: str) -> SearchSample | None:
         """Return the searches kept for a model's threshold, of whatever revision; None if there are none."""
         with translated(self.path):
-            return rows.searches(self._connection, self.path, model_id)
+            return rows.searches(self._connection, model_id)
 
     def keep_searches(self, sample: SearchSample, threshold: StoredThreshold | None = None) -> bool:
         """Keep what places a model's threshold. It is derived from the templates, so the revision stays.
@@ -256,6 +257,9 @@ class Gallery:
         """
         if self.read_only:
             return False
+        with translated(self.path):
+            waits = self._connection.execute("PRAGMA busy_timeout").fetchone()[0]
+            self._connection.execute("PRAGMA busy_timeout = 0")  # what is kept spares work, so it is not waited for
         try:
             with self._changing():
                 if rows.revision(self._connection, self.path) != sample.revision:
@@ -263,6 +267,9 @@ class Gallery:
                 rows.keep_searches(self._connection, sample, threshold, _now())
         except GalleryLockedError:
             return False
+        finally:
+            with translated(self.path):
+                self._connection.execute(f"PRAGMA busy_timeout = {int(waits)}")
         return True
 
     def info(self, *, check: bool = False) -> GalleryInfo:

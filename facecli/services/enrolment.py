@@ -10,12 +10,10 @@ from facecli.decide.rejection import falls_short
 from facecli.embed.advice import advice_for, reason_words, reasons_of
 from facecli.errors import FacecliError, LowQualityError
 from facecli.gallery.records import NewTemplate
-from facecli.gallery.rows import SAME_FACE_IOU
 from facecli.gallery.store import Gallery
-from facecli.geometry import iou
 from facecli.scores import ScoreDistribution
 from facecli.services.analysis import Analyser, Analysis
-from facecli.services.enrolment_checks import EnrolmentChecks
+from facecli.services.enrolment_checks import EnrolmentChecks, same_face
 from facecli.services.enrolment_plan import EnrolmentPhoto
 from facecli.services.selection import OnMulti, the_face
 from facecli.types import Face, PhotoError, Quality
@@ -150,7 +148,7 @@ class _Writer:
         self._gallery = gallery
         self._checks = checks
         self._stores = stores
-        self._owners: dict[str, str] = {}  # content hash of a photo -> whose it was first said to be
+        self._owners: dict[str, list[tuple[str, NewTemplate]]] = {}  # by content hash: whose faces these are said to be
         self._tried: dict[str, list[NewTemplate]] = {}  # of a dry run
         self._newcomers: dict[str, bool] = {}
 
@@ -214,7 +212,7 @@ class _Writer:
         known = list(own)
         answers: list[tuple[EnrolmentStatus, int | None]] = []
         for template in accepted:
-            is_known = any(_same_face(template, each) for each in known)
+            is_known = any(same_face(template, each) for each in known)
             answers.append(("already" if is_known else "would_enrol", None))
             if not is_known:
                 known.append(template)
@@ -223,20 +221,16 @@ class _Writer:
         return answers
 
     def _other_owners(self, name: str, template: NewTemplate) -> list[str]:
-        """Say whose the same photo is said to be besides."""
-        digest = template.content_hash
-        first = self._owners.setdefault(digest, name)
-        owners = [first] if first != name else []
+        """Say whose the same face of the same photo is said to be besides."""
+        of_photo = self._owners.setdefault(template.content_hash, [])
+        owners = {owner: None for owner, other in of_photo if owner != name and same_face(template, other)}
+        of_photo.append((name, template))
         if not owners and self._gallery is not None:
-            owners = [owner for owner in self._gallery.photo_owners(digest) if owner != name]
+            kept = self._gallery.photo_owners(template.content_hash, template.box_xyxy)
+            owners = {owner: None for owner in kept if owner != name}
         return [f"the same photo is enrolled as {owner}: one of the two names is wrong" for owner in owners]
 
 
-def _same_face(one: NewTemplate, other: NewTemplate) -> bool:
-    overlap = iou(one.box_xyxy[None], other.box_xyxy[None]).max()
-    return one.content_hash == other.content_hash and bool(overlap >= SAME_FACE_IOU)
-
-
 def _left_out(analysis: Analysis) -> list[str]:
-    smaller = len(analysis.faces) - 1
-    return [f"{smaller} smaller {'face was' if smaller == 1 else 'faces were'} left out"] if smaller else []
+    others = len(analysis.faces) - 1
+    return [f"{others} other {'face was' if others == 1 else 'faces were'} left out"] if others else []

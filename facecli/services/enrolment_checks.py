@@ -11,13 +11,15 @@ import numpy as np
 
 from facecli.decide.outliers import Agreement, Misfit, compare_photos
 from facecli.gallery.records import NewTemplate
+from facecli.gallery.rows import SAME_FACE_IOU
 from facecli.gallery.store import Gallery
+from facecli.geometry import iou
 from facecli.scores import ScoreDistribution
 from facecli.services.known_people import KnownPeople, Lookalike
 from facecli.types import PhotoError
 
 # Of photos of people who are new so many are said to look like somebody enrolled; of photos of people who are enrolled
-# under another name 94.6 % are, among 703 people with one photo each (tests/bench/RESULTS.md).
+# under another name 96 % are, among 703 people with one photo each (tests/bench/RESULTS.md).
 LOOKALIKE_FPIR: Final = 1e-3
 
 # With fewer photos than this nothing tells which of them is wrong.
@@ -77,20 +79,22 @@ class EnrolmentChecks:
         """
         if not new:
             return []
-        # One photo twice would agree with itself.
-        photos = list({photo.content_hash: photo for photo in (*own, *new)}.values())
+        # One face twice would agree with itself.
+        photos: list[NewTemplate] = []
+        own_rows, rows = ([_row_of(photo, photos) for photo in each] for each in (own, new))
+        before = max(own_rows, default=-1) + 1
         if self._scores is None:
             return self._unmeasured(len(photos), len(new))
-        rows = {photo.content_hash: row for row, photo in enumerate(photos)}
-        before = len({photo.content_hash for photo in own})
         vectors = np.stack([photo.embedding.vector for photo in photos])
         agreement = compare_photos(vectors, before, self._scores)
         misfits = {misfit.row: misfit for misfit in agreement.misfits}
         findings = []
-        for photo in new:
-            row = rows[photo.content_hash]
+        for photo, row in zip(new, rows, strict=True):
             if row < before:  # nothing is learnt from it
                 findings.append(Finding())
+                continue
+            if any(each.content_hash == photo.content_hash for each in photos[:row]):
+                findings.append(self._other_face(name, photo))
                 continue
             best = max((float(vectors[row] @ vectors[i]) for i in range(len(photos)) if i != row), default=-1.0)
             lookalike = self._lookalike(name, photo)
@@ -111,6 +115,14 @@ class EnrolmentChecks:
         ]
         findings[0] = Finding(findings[0].error, (*findings[0].warnings, *doubts))
         return findings
+
+    def _other_face(self, name: str, photo: NewTemplate) -> Finding:
+        """Judge another face of a photo that the person is in already."""
+        said = f"another face in {photo.source} is {name}'s already: nobody is in a photo twice"
+        if self._keep_outliers:
+            return Finding(warnings=(said,))
+        hint = f"If the first one was wrong, remove {name} and enrol again; a mirror or poster: --keep-outliers."
+        return Finding(PhotoError("other_face", said, hint))
 
     def enrolled(self, name: str, photo: NewTemplate) -> None:
         """Take note of a photo that was enrolled, or would be."""
@@ -185,3 +197,18 @@ def _enrolled_misfit(name: str, photo: NewTemplate, agreement: Agreement) -> str
         f"{photo.source}, enrolled as {name} before, is unlike {_others(name, len(agreement.reference))}: "
         f"it may show somebody else"
     )
+
+
+def same_face(one: NewTemplate, other: NewTemplate) -> bool:
+    """Say whether two templates are of one face of one photo."""
+    overlap = iou(one.box_xyxy[None], other.box_xyxy[None]).max()
+    return one.content_hash == other.content_hash and bool(overlap >= SAME_FACE_IOU)
+
+
+def _row_of(photo: NewTemplate, photos: list[NewTemplate]) -> int:
+    """Return the place of a face among others; it is added if it is not there."""
+    for row, each in enumerate(photos):
+        if same_face(photo, each):
+            return row
+    photos.append(photo)
+    return len(photos) - 1

@@ -197,7 +197,7 @@ class Searches:
         )
         return Estimate(
             float(missed.mean()),
-            len(np.unique(self.hit_people[missed])),
+            float(missed.sum()) / self.splits,
             len(self.hits) / self.splits,
             threshold,
             ranking.replicates(fpir),

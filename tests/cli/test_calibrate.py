@@ -88,7 +88,14 @@ def test_an_empty_gallery_cannot_be_calibrated(run: Run, gallery: Path) -> None:
     assert done.err.startswith("error: nobody is enrolled in")
 
 
-def test_numbers_that_cannot_be_written_do_not_cost_the_page(run: Run, gallery: Path, tmp_path: Path) -> None:
-    done = run("calibrate", "-g", gallery, "--report", tmp_path / "report", "-o", tmp_path / "missing" / "out.json")
-    assert (done.code, "cannot write" in done.err) == (1, True)
-    assert (tmp_path / "report" / "index.html").is_file()
+def test_what_cannot_be_written_is_said_before_the_work(run: Run, gallery: Path, tmp_path: Path) -> None:
+    done = run("calibrate", "-g", gallery, "-o", tmp_path / "missing" / "out.json")
+    assert (done.code, "there is no such folder" in done.err) == (1, True)
+
+
+def test_a_threshold_that_identify_would_obey_is_named(
+    run: Run, gallery: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACECLI_THRESHOLD", "0.5")
+    done = run("calibrate", "-g", gallery)
+    assert "warning: identify and scan use the threshold 0.5 of FACECLI_THRESHOLD, not this one" in done.err

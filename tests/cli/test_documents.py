@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from facecli.cli.documents import check_report, report_document
+from facecli.cli.documents import check_destinations, report_document
 from facecli.cli.options import Call
 from facecli.errors import FacecliError
 from facecli.report.document import Document, Picture, PictureGroup, Plot, Series
@@ -85,11 +85,19 @@ def test_numbers_are_printed_even_if_the_page_cannot_be_written(
 def test_a_folder_is_checked_before_the_work(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
-    check_report(None)
-    check_report(tmp_path / "new")
+    check_destinations(a_call(), None)
+    check_destinations(a_call(), tmp_path / "new")
     assert (tmp_path / "new").is_dir()
     with pytest.raises(FacecliError, match="cannot write the report"):
-        check_report(tmp_path / "file" / "r")
+        check_destinations(a_call(), tmp_path / "file" / "r")
+
+
+def test_output_and_format_are_checked_before_the_work(tmp_path: Path) -> None:
+    check_destinations(a_call(output=tmp_path / "x.json"), None)
+    with pytest.raises(FacecliError, match=r"cannot write .*x\.json: there is no such folder"):
+        check_destinations(a_call(output=tmp_path / "missing" / "x.json"), None)
+    with pytest.raises(FacecliError, match="xml"):
+        check_destinations(a_call("xml"), None)
 
 
 def test_only_a_page_loads_what_draws_it(tmp_path: Path, enrolled: Path, macron: Path) -> None:
@@ -112,7 +120,7 @@ finally:
 def test_numbers_alone_load_nothing_that_draws() -> None:
     code = """
 import sys
-from facecli.cli.documents import check_report, report_document
+from facecli.cli.documents import check_destinations, report_document
 from facecli.cli.options import Call
 from facecli.report.document import Document
 from facecli.settings import Settings

@@ -251,6 +251,9 @@ def test_who_has_templates_from_a_photo(gallery, template):
     gallery.add_templates("Zoe", [template(1, photo="x.jpg"), template(2, photo="y.jpg")])
     gallery.add_templates("Ana", [template(3, photo="x.jpg"), template(4, photo="x.jpg", box=(200, 20, 300, 140))])
 
-    assert gallery.photo_owners("hash of x.jpg") == ("Zoe", "Ana")
-    assert gallery.photo_owners("hash of y.jpg") == ("Zoe",)
-    assert gallery.photo_owners("hash of z.jpg") == ()
+    here, there, nowhere = (np.array([left, 20, left + 100, 140], np.float32) for left in (10, 200, 400))
+    assert gallery.photo_owners("hash of x.jpg", here) == ("Zoe", "Ana")
+    assert gallery.photo_owners("hash of x.jpg", there) == ("Ana",)
+    assert gallery.photo_owners("hash of x.jpg", nowhere) == ()
+    assert gallery.photo_owners("hash of y.jpg", here) == ("Zoe",)
+    assert gallery.photo_owners("hash of z.jpg", here) == ()

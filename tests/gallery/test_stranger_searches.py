@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facecli.errors import GalleryCorruptError
 from facecli.gallery.person_means import with_means
 from facecli.gallery.records import StoredThreshold, TemplateMatrix
 from facecli.gallery.store import Gallery
@@ -142,9 +143,29 @@ def test_a_gallery_that_can_only_be_read_keeps_nothing_and_says_so(tmp_path, tem
 
 
 @pytest.mark.parametrize("damage", ["searches = x'0011'", "searches = 7", "checksum = checksum + 1"])
-def test_damaged_searches_are_noticed(gallery: Gallery, template, damage: str) -> None:
+def test_damaged_searches_are_made_again(gallery: Gallery, template, damage: str) -> None:
     gallery.add_templates("Ana", [template(1)])
     gallery.keep_searches(sample_searches(gallery.matrix("sface")))
     gallery._connection.execute(f"UPDATE calibrations SET {damage}")
-    with pytest.raises(GalleryCorruptError, match="searches kept for its threshold"):
-        gallery.searches("sface")
+    assert gallery.searches("sface") is None
+
+
+def test_whoever_is_removed_leaves_no_search_behind(gallery: Gallery, template) -> None:
+    for number in range(3):
+        gallery.add_templates(f"person {number}", [template(number)])
+    gallery.keep_searches(sample_searches(gallery.matrix("sface")))
+    gallery.remove_person("person 1")
+    assert gallery.searches("sface") is None
+
+
+def test_a_gallery_that_somebody_writes_to_is_not_waited_for(tmp_path, template) -> None:
+    path = tmp_path / "g.db"
+    with Gallery.open(path, create=True) as gallery, Gallery.open(path) as other:
+        gallery.add_templates("Ana", [template(1)])
+        sample = sample_searches(gallery.matrix("sface"))
+        other._connection.execute("BEGIN IMMEDIATE")
+        started = time.monotonic()
+        assert not gallery.keep_searches(sample)
+        assert time.monotonic() - started < 5  # the limit is ten seconds
+        other._connection.execute("ROLLBACK")
+        assert gallery.keep_searches(sample)

@@ -73,7 +73,7 @@ def test_on_multi(analyser: Analyser, gallery: Gallery, on_multi: str, status: s
     assert outcomes([outcome]) == [("Ana", status, code)]
     if on_multi == "largest":
         assert gallery.templates()[0].embedding.vector.tolist() == [1, 0, 0]
-        assert outcome.warnings == ("1 smaller face was left out",)
+        assert outcome.warnings == ("1 other face was left out",)
     else:
         assert gallery.people() == []
 
@@ -89,7 +89,7 @@ def test_bystanders_are_left_out_and_counted(analyser: Analyser, gallery: Galler
 
     (outcome,) = enrol([photo("Ana", crowd)], analyser, gallery)
 
-    assert (outcome.status, outcome.warnings) == ("enrolled", ("2 smaller faces were left out",))
+    assert (outcome.status, outcome.warnings) == ("enrolled", ("2 other faces were left out",))
 
 
 @pytest.mark.parametrize(("least", "status"), [(0.6, "enrolled"), (0.61, "error")])
@@ -129,7 +129,7 @@ def test_one_photo_under_two_names_is_a_warning(analyser: Analyser, gallery: Gal
         (),
         (),
         ("the same photo is enrolled as Ana: one of the two names is wrong",),
-        ("1 smaller face was left out",),
+        ("1 other face was left out",),
     ]
     assert [each.status for each in found] == ["enrolled"] * 4
 

@@ -255,3 +255,31 @@ def test_scores_that_were_not_measured_are_missed_once(enroller: Enroller) -> No
             ("photos of one person were not compared with each other, as the scores of this model are not measured",),
         )
     ]
+
+
+def two_faces(name: str) -> EnrolmentPhoto:
+    """The largest face is red, the one nearest to the middle green."""
+    return EnrolmentPhoto(name, PhotoSource("two.png", picture((RED, 0, 0, 50), (GREEN, 50, 50, 40))))
+
+
+def test_another_face_of_a_photo_of_somebody_is_somebody_else(enroller: Enroller, gallery: Gallery) -> None:
+    enroller(two_faces("Ana"), on_multi="largest")
+
+    (refused,) = enroller(two_faces("Ana"), on_multi="central")
+    (again,) = enroller(two_faces("Ana"), on_multi="largest")
+    (kept,) = enroller(two_faces("Ana"), on_multi="central", keep_outliers=True)
+
+    assert refused.error is not None
+    assert (refused.error.code, refused.error.message) == (
+        "other_face",
+        "another face in two.png is Ana's already: nobody is in a photo twice",
+    )
+    assert again.status == "already"
+    assert (kept.status, kept.warnings[-1]) == ("enrolled", refused.error.message)
+    assert len(gallery.templates()) == 2
+
+
+def test_two_people_of_one_photo_contradict_nothing(enroller: Enroller) -> None:
+    enroller(two_faces("Ana"), on_multi="largest")
+    (other,) = enroller(two_faces("Bo"), on_multi="central")
+    assert (other.status, other.warnings) == ("enrolled", ("1 other face was left out",))

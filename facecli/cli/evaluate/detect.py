@@ -45,7 +45,7 @@ def detect(
     missed.
     """
     from facecli.app import DETECTOR_DEFAULTS, App
-    from facecli.cli.documents import check_report, report_document
+    from facecli.cli.documents import check_destinations, report_document
     from facecli.cli.photos import progress_bar
     from facecli.services.evaluate.detection_document import detection_document
     from facecli.services.evaluate.detection_evaluation import evaluate_detection
@@ -53,7 +53,7 @@ def detect(
 
     if not 0 < iou <= 1:
         raise UsageError(f"--iou cannot be {iou:g}", hint="Give a share above 0 and up to 1, such as 0.5.")
-    check_report(report)
+    check_destinations(call, report)
     labels = read_face_boxes(boxes)
     settings = call.settings
     analyser = App(settings).analyser(embed=False)

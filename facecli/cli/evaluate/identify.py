@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 CHOICES: Final[tuple[OnMulti, ...]] = ("central", "largest", "error")
 
 
-@command("fpir", "threshold", "mirror")
+@command("fpir", "threshold", "min_quality", "mirror")
 def identify(
     call: Call,
     probes: Annotated[
@@ -46,7 +46,7 @@ def identify(
     in every rate.
     """
     from facecli.app import App
-    from facecli.cli.documents import check_report, report_document
+    from facecli.cli.documents import check_destinations, report_document
     from facecli.cli.photos import progress_bar
     from facecli.gallery.store import Gallery
     from facecli.services.evaluate.evaluated_gallery import enrol_people, enrolled_gallery
@@ -54,23 +54,26 @@ def identify(
     from facecli.services.evaluate.identification_evaluation import search_probes
     from facecli.services.evaluate.people_folder import read_people
 
-    choice = chosen(on_multi, CHOICES)
-    check_report(report)
+    choice, least = chosen(on_multi, CHOICES), call.settings.min_quality
+    check_destinations(call, report)
     app, path = App(call.settings), call.settings.gallery_path
     asked = read_people(probes)
     people = read_people(str(path)) if path.is_dir() else None
-    can_decide = call.settings.threshold is not None or app.scores is not None
+    # Without scores there is no rate, and where none was asked for the rest can be measured all the same.
+    can_decide = call.settings.threshold is not None or app.scores is not None or call.origins["fpir"] != "default"
     with ExitStack() as stack:
         gallery = stack.enter_context(app.open_gallery(read_only=True) if people is None else Gallery.open(":memory:"))
         analyser = app.analyser()
         photos = len(asked.photos) + (0 if people is None else len(people.photos))
         done = stack.enter_context(progress_bar(call, photos)).advance
         if people is None:
-            searched = enrolled_gallery(gallery)
+            searched = enrolled_gallery(gallery, app.embedder_manifest.model_id)
         else:
-            searched = enrol_people(people, analyser, gallery, on_multi=choice, scores=app.scores, photo_done=done)
+            searched = enrol_people(
+                people, analyser, gallery, on_multi=choice, min_quality=least, scores=app.scores, photo_done=done
+            )
         search = app.search(gallery)
-        probing = search_probes(asked, analyser, search, searched, on_multi=choice, photo_done=done)
+        probing = search_probes(asked, analyser, search, searched, on_multi=choice, min_quality=least, photo_done=done)
         rule = app.decisions(gallery, search).rule() if can_decide else None
         document = identification_document(probing, searched, gallery, rule=rule, model=analyser.model)
     report_document(call, document, report)

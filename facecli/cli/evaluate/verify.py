@@ -57,9 +57,8 @@ def verify(
     A photo in which no face is found counts in every rate: its pairs never match.
     """
     from facecli.app import App
-    from facecli.cli.documents import check_report, report_document
+    from facecli.cli.documents import check_destinations, report_document
     from facecli.cli.photos import progress_bar
-    from facecli.report.formats import check_format
     from facecli.services.evaluate.pair_list import read_pairs
     from facecli.services.evaluate.verification_document import to_document
     from facecli.services.evaluate.verification_evaluation import FaceChoice, evaluate_verification
@@ -68,8 +67,7 @@ def verify(
     chosen = next((choice for choice in choices if choice == face), None)
     if chosen is None:
         raise UsageError(f"--face cannot be '{face}'", hint=f"Choose one of {', '.join(choices)}.")
-    check_format(call.output_format)
-    check_report(report)
+    check_destinations(call, report)
     listed = read_pairs(pairs, pairs.parent if root is None else root)
     app = App(call.settings)
     measured = call.settings.threshold is not None or app.scores is not None

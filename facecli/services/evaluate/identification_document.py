@@ -63,7 +63,7 @@ def identification_document(
     threshold = None if rule is None else rule.threshold
     searches = probing.searches()
     points = {rate: point_at_fpir(searches, rate) for rate in FPIRS}
-    people = sum(person.template_count > 0 for person in gallery.people())
+    people = len(evaluated.template_counts)
     in_use = None if threshold is None else point_at_threshold(searches, threshold)
     unthresholded = point_at_threshold(searches, NO_THRESHOLD)
     named = {f"FPIR {rate:g}": points[rate] for rate in FPIRS}
@@ -72,7 +72,7 @@ def identification_document(
     reasons = {f"FPIR {rate:g}": _too_few(searches, rate) for rate in FPIRS if points[rate] is None}
     return Document(
         title="Identification",
-        facts=_facts(probing, evaluated, gallery, rule, model),
+        facts=_facts(probing, evaluated, rule, model),
         tables=(
             _rates(named, unthresholded, reasons),
             _counts(named),
@@ -86,18 +86,17 @@ def identification_document(
 
 
 def _facts(
-    probing: Probing, evaluated: EvaluatedGallery, gallery: Gallery, rule: DecisionRule | None, model: Mapping[str, str]
+    probing: Probing, evaluated: EvaluatedGallery, rule: DecisionRule | None, model: Mapping[str, str]
 ) -> dict[str, Cell]:
-    people = gallery.people()
-    enrolled = [person for person in people if person.template_count]
+    enrolled = len(evaluated.template_counts)
     photos_failed = sum(each.error is not None for each in evaluated.enrolments)
     mated = [probe for probe in probing.probes if probe.is_mated]
     strangers = [probe for probe in probing.probes if not probe.is_mated]
     facts: dict[str, Cell] = {
         "gallery": evaluated.path,
-        "people in the gallery (N)": len(enrolled),
-        "templates in the gallery": sum(person.template_count for person in people),
-        "people without a template": len(evaluated.names) - len(enrolled),
+        "people in the gallery (N)": enrolled,
+        "templates in the gallery": sum(evaluated.template_counts.values()),
+        "people without a template": len(evaluated.names) - enrolled,
     }
     if evaluated.enrolments:
         facts["gallery photos"] = len(evaluated.enrolments)

@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 
 import numpy as np
 
+from facecli.decide.rejection import falls_short
 from facecli.errors import InputError
 from facecli.evaluation.identification import NO_CANDIDATE, Searches
 from facecli.gallery.search import GallerySearch
@@ -96,6 +97,7 @@ def search_probes(
     gallery: EvaluatedGallery,
     *,
     on_multi: OnMulti = "error",
+    min_quality: float = 0.0,
     photo_done: Callable[[], None] = lambda: None,
 ) -> Probing:
     """Search a gallery for everybody in a folder of people.
@@ -104,7 +106,7 @@ def search_probes(
     ----------
     people : PeopleFolder
         Those whose names are not in the gallery are strangers to it.
-    on_multi, photo_done
+    on_multi, min_quality, photo_done
         As for `facecli.services.evaluate.evaluated_gallery.enrol_people`.
 
     Raises
@@ -135,7 +137,7 @@ def search_probes(
             if owner != name:
                 path = analysis.source.path
                 warnings.append(f"{path} is in the gallery as {owner}: one of the two names is wrong")
-        probes += _searched(asked, asked_names, search, gallery.names, on_multi=on_multi)
+        probes += _searched(asked, asked_names, search, gallery.names, on_multi=on_multi, min_quality=min_quality)
     if not probes:
         raise InputError(
             f"every photo in {people.path} is also in the gallery {gallery.path}",
@@ -152,8 +154,9 @@ def _searched(
     gallery_names: frozenset[str],
     *,
     on_multi: OnMulti,
+    min_quality: float,
 ) -> Iterator[Probe]:
-    faces = [_probe_face(analysis, on_multi=on_multi) for analysis in batch]
+    faces = [_probe_face(analysis, on_multi, min_quality) for analysis in batch]
     embeddings = [face.embedding for face in faces if isinstance(face, Face) and face.embedding is not None]
     answers = iter(search.candidates(embeddings, CMC_RANKS))
     for analysis, name, face in zip(batch, names, faces, strict=True):
@@ -173,7 +176,7 @@ def _searched(
         )
 
 
-def _probe_face(analysis: Analysis, *, on_multi: OnMulti) -> Face | PhotoError:
+def _probe_face(analysis: Analysis, on_multi: OnMulti, min_quality: float) -> Face | PhotoError:
     """Return the face to search for, or why there is none."""
     if analysis.error is not None:
         return analysis.error
@@ -181,6 +184,8 @@ def _probe_face(analysis: Analysis, *, on_multi: OnMulti) -> Face | PhotoError:
         face = the_face(analysis, on_multi)
     except InputError as error:
         return PhotoError(error.code, error.message, error.hint)
+    if falls_short(face.quality, min_quality):
+        return PhotoError("low_quality", f"the face in {analysis.source.path} is below the quality asked for")
     if face.embedding is None:
         raise ValueError("identification needs an analyser with an embedder")
     return face

@@ -191,7 +191,7 @@ def test_several_faces_of_a_size(people: Path, analyser: Analyser, gallery: Gall
 def test_a_gallery_enrolled_before(people: Path, analyser: Analyser, gallery: Gallery) -> None:
     enrol_people(read_people(str(people / "gallery")), analyser, gallery)
     gallery.add_person("Cyd")  # somebody without a template is missed, not a stranger
-    evaluated = enrolled_gallery(gallery)
+    evaluated = enrolled_gallery(gallery, "fake")
 
     probing = search_probes(read_people(str(people / "probes")), analyser, GallerySearch(gallery), evaluated)
     made = identification_document(probing, evaluated, gallery, rule=DecisionRule(0.5), model={})
@@ -239,7 +239,7 @@ def test_evaluations_of_nothing(people: Path, analyser: Analyser, gallery: Galle
     write_picture(faceless / "Cyd" / "black.png")
 
     with pytest.raises(InputError, match="nobody is enrolled in :memory:"):
-        enrolled_gallery(gallery)
+        enrolled_gallery(gallery, "fake")
     with pytest.raises(InputError, match=r"nobody of .*/empty could be enrolled$"):
         enrol_people(read_people(str(empty)), analyser, gallery)
     with pytest.raises(
