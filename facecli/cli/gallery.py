@@ -36,7 +36,7 @@ def info(
         {"what": "path", "value": about.path},
         {"what": "people", "value": about.people},
         *({"what": f"templates of {model}", "value": count} for model, count in about.templates.items()),
-        *map(_kept, about.thresholds),
+        *(_kept(each, about.revision) for each in about.thresholds),
         {"what": "size", "value": f"{about.size_bytes:,} bytes"},
         {"what": "schema version", "value": about.schema_version},
         {"what": "revision", "value": about.revision},
@@ -50,11 +50,12 @@ def info(
     return 0
 
 
-def _kept(threshold: StoredThreshold) -> dict[str, object]:
+def _kept(threshold: StoredThreshold, revision: int) -> dict[str, object]:
     from facecli.services.calibration import percent
 
     rate, low, high = map(percent, (threshold.fpir, threshold.low, threshold.high))
     return {
         "what": f"threshold of {threshold.model_id}",
-        "value": f"{threshold.threshold:.3f} for FPIR {rate} ({low} to {high}), at revision {threshold.revision}",
+        "value": f"{threshold.threshold:.3f} for FPIR {rate} ({low} to {high}), at revision {threshold.revision}"
+        + (", out of date" if threshold.revision != revision else ""),
     }

@@ -93,7 +93,7 @@ def _rates(calibration: Calibration, asked: ThresholdChoice) -> Table:
         tuple(rows),
         f"Low and high: {CONFIDENCE * 100:.0f} % interval of this gallery's FPIR at the threshold. FNIR is that of the "
         f"model's set ({calibration.distribution.mated_pairs} pairs of one person), whose photos may be better or "
-        "worse than yours; it is not known below 1 %.",
+        "worse than yours; 0.01 stands for 1 % or less.",
     )
 
 

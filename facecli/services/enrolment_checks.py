@@ -25,6 +25,8 @@ LOOKALIKE_FPIR: Final = 1e-3
 # With fewer photos than this nothing tells which of them is wrong.
 LEAST_PHOTOS: Final = 3
 
+# Photos enrolled before, the newest ones, that new ones are compared with: work grows with the square of their number.
+MOST_COMPARED: Final = 256
 
 # Photos named in one warning.
 MOST_NAMED: Final = 3
@@ -80,9 +82,11 @@ class EnrolmentChecks:
         if not new:
             return []
         # One face twice would agree with itself.
-        photos: list[NewTemplate] = []
-        own_rows, rows = ([_row_of(photo, photos) for photo in each] for each in (own, new))
-        before = max(own_rows, default=-1) + 1
+        faces = _Faces()
+        for photo in own[-MOST_COMPARED:]:
+            faces.row_of(photo)
+        photos, before = faces.photos, len(faces.photos)
+        rows = [faces.row_of(photo) for photo in new]
         if self._scores is None:
             return self._unmeasured(len(photos), len(new))
         vectors = np.stack([photo.embedding.vector for photo in photos])
@@ -93,7 +97,7 @@ class EnrolmentChecks:
             if row < before:  # nothing is learnt from it
                 findings.append(Finding())
                 continue
-            if any(each.content_hash == photo.content_hash for each in photos[:row]):
+            if faces.of_photo(photo)[0] < row:
                 findings.append(self._other_face(name, photo))
                 continue
             best = max((float(vectors[row] @ vectors[i]) for i in range(len(photos)) if i != row), default=-1.0)
@@ -205,10 +209,23 @@ def same_face(one: NewTemplate, other: NewTemplate) -> bool:
     return one.content_hash == other.content_hash and bool(overlap >= SAME_FACE_IOU)
 
 
-def _row_of(photo: NewTemplate, photos: list[NewTemplate]) -> int:
-    """Return the place of a face among others; it is added if it is not there."""
-    for row, each in enumerate(photos):
-        if same_face(photo, each):
-            return row
-    photos.append(photo)
-    return len(photos) - 1
+class _Faces:
+    """Faces of one person, each once, and by the photo they are in."""
+
+    def __init__(self) -> None:
+        self.photos: list[NewTemplate] = []
+        self._by_photo: dict[str, list[int]] = {}
+
+    def row_of(self, photo: NewTemplate) -> int:
+        """Return the place of a face; it is added if it is not there."""
+        rows = self.of_photo(photo)
+        for row in rows:
+            if same_face(photo, self.photos[row]):
+                return row
+        rows.append(len(self.photos))
+        self.photos.append(photo)
+        return rows[-1]
+
+    def of_photo(self, photo: NewTemplate) -> list[int]:
+        """Return the places of all faces of the same photo, the first added first."""
+        return self._by_photo.setdefault(photo.content_hash, [])
