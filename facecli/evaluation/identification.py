@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecli.evaluation.bootstrap import Weights, bootstrap_interval
-from facecli.evaluation.proportions import Interval, Proportion, wilson_interval
+from facecli.evaluation.proportions import Interval, Proportion, joined_interval
 
 Scores: TypeAlias = NDArray[np.float64]
 
@@ -28,10 +28,6 @@ NO_CANDIDATE: Final = -math.inf
 
 NO_THRESHOLD: Final = -math.inf
 """Of an investigational search, whose candidates a person looks through whatever their scores."""
-
-# With fewer errors than this, or fewer successes, resampling cannot show how many more there might be, and Wilson's
-# interval joins it. Ten is the textbook limit of the normal approximation to a count.
-FEW: Final = 10
 
 # Products such as 0.03 x 100 must not fall below the whole number they are.
 _ROUNDING: Final = 1e-9
@@ -243,13 +239,10 @@ def rate_interval(errors: NDArray[np.bool_], people_of: NDArray[np.intp], people
 
 
 def _joined(resampled: Interval | None, errors: Proportion, people: int) -> Interval | None:
-    """Join the bootstrap's interval with Wilson's where few errors, or few successes, were seen."""
-    if errors.rate is None or (resampled is not None and min(errors.count, errors.trials - errors.count) >= FEW):
+    """Return an interval of a rate of searches; nothing where there were none."""
+    if errors.rate is None:
         return resampled
-    wilson = wilson_interval(errors.rate * people, people)
-    if resampled is None:
-        return wilson
-    return Interval(min(wilson.low, resampled.low), max(wilson.high, resampled.high))
+    return joined_interval(resampled, errors.rate, people, min(errors.count, errors.trials - errors.count))
 
 
 def _weighted_rate(errors: NDArray[np.bool_], weights: Weights) -> float:

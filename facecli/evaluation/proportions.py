@@ -82,3 +82,28 @@ class Proportion:
     def interval(self) -> Interval:
         """Its 95 % Wilson interval, which takes the trials for independent."""
         return wilson_interval(self.count, self.trials)
+
+
+FEW: Final = 10
+"""With fewer errors, or fewer successes, resampling cannot show how many more there might be. Ten is the textbook limit
+of the normal approximation to a count."""
+
+
+def joined_interval(resampled: Interval | None, rate: float, people: float, seen: float) -> Interval:
+    """Join the interval of a bootstrap with Wilson's where few errors, or few successes, were seen.
+
+    Parameters
+    ----------
+    resampled : Interval or None
+    rate : float
+    people : float
+        Behind the trials. Trials that share a person are not independent; people are, so Wilson's interval counts them.
+    seen : float
+        Errors or successes, whichever are fewer.
+    """
+    if resampled is not None and seen >= FEW:
+        return resampled
+    wilson = wilson_interval(rate * people, people)
+    if resampled is None:
+        return wilson
+    return Interval(min(wilson.low, resampled.low), max(wilson.high, resampled.high))

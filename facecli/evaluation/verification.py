@@ -10,13 +10,9 @@ from numpy.typing import NDArray
 
 from facecli.evaluation.bootstrap import REPLICATES, pair_weights, percentile_interval, resampled_people
 from facecli.evaluation.error_curve import ErrorCurve, Tally, equal_error_rate, first_at_most, is_measurable
-from facecli.evaluation.proportions import Interval, wilson_interval
+from facecli.evaluation.proportions import Interval, joined_interval
 
 TARGET_FMRS: Final = (1e-1, 1e-2, 1e-3, 1e-4)
-
-# With fewer errors (or fewer successes) than this the bootstrap, which can only repeat what was seen, is too narrow:
-# the Wilson interval joins it. Ten is the textbook limit of the normal approximation to a count.
-FEW: Final = 10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -227,11 +223,5 @@ def _rate(trials: Trials, kind: NDArray[np.bool_], count: int, bootstrap: Interv
     total = int(kind.sum())
     if not total:
         return Rate(0, 0)
-    if bootstrap is not None and min(count, total - count) >= FEW:
-        return Rate(count, total, bootstrap)
-    # Trials that share a person are not independent; people are, so no more of them count.
     effective = min(total, trials.subset(kind).people)
-    wilson = wilson_interval(count / total * effective, effective)
-    if bootstrap is None:
-        return Rate(count, total, wilson)
-    return Rate(count, total, Interval(min(wilson.low, bootstrap.low), max(wilson.high, bootstrap.high)))
+    return Rate(count, total, joined_interval(bootstrap, count / total, effective, min(count, total - count)))

@@ -15,8 +15,7 @@ from wording import DASH, marked_few, percent, rate_at
 from facecli.evaluation.accuracy import assign_folds, best_accuracy, fold_accuracy
 from facecli.evaluation.bootstrap import percentile_interval
 from facecli.evaluation.error_curve import Tally
-from facecli.evaluation.identification import FEW
-from facecli.evaluation.proportions import Interval, wilson_interval
+from facecli.evaluation.proportions import FEW, Interval, joined_interval, wilson_interval
 from facecli.evaluation.verification import Trials
 from facecli.scores import ScoreDistribution
 
@@ -170,13 +169,7 @@ def _fmr_interval(
     place_a, place_b = np.searchsorted(people, first), np.searchsorted(people, second)
     errors = (weights[:, place_a] * weights[:, place_b]).sum(1)
     resampled = percentile_interval(errors / np.where(trials > 0, trials, np.nan))
-    if resampled is not None and len(first) >= FEW:
-        return resampled
-    effective = min(pairs, people.size)
-    wilson = wilson_interval(len(first) / pairs * effective, effective)
-    if resampled is None:
-        return wilson
-    return Interval(min(wilson.low, resampled.low), max(wilson.high, resampled.high))
+    return joined_interval(resampled, len(first) / pairs, min(pairs, people.size), len(first))
 
 
 def group_table(groups: Sequence[Group]) -> list[list[str]]:

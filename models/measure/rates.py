@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from photosets import Indices, Mask, PhotoSet
 
 from facecli.evaluation.bootstrap import percentile_interval, resampled_people
-from facecli.evaluation.identification import FEW, threshold_at
-from facecli.evaluation.proportions import Interval, wilson_interval
+from facecli.evaluation.identification import threshold_at
+from facecli.evaluation.proportions import Interval, joined_interval
 
 Array = NDArray[np.float64]
 
@@ -53,12 +53,7 @@ class Estimate:
     def interval(self) -> Interval:
         """95 %, over people; with few errors it covers Wilson's too, in which a person is one trial."""
         resampled = percentile_interval(self.replicates)
-        if resampled is not None and self.errors >= FEW:
-            return resampled
-        wilson = wilson_interval(self.value * self.people, self.people)
-        if resampled is None:
-            return wilson
-        return Interval(min(wilson.low, resampled.low), max(wilson.high, resampled.high))
+        return joined_interval(resampled, self.value, self.people, self.errors)
 
 
 def difference_interval(a: Estimate, b: Estimate) -> Interval | None:
