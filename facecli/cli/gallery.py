@@ -51,7 +51,7 @@ def info(
 
 
 def _kept(threshold: StoredThreshold, revision: int) -> dict[str, object]:
-    from facecli.services.calibration import percent
+    from facecli.services.promises import percent
 
     rate, low, high = map(percent, (threshold.fpir, threshold.low, threshold.high))
     return {

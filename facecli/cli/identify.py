@@ -74,7 +74,7 @@ def identify_sources(
 
 def _say_rule(call: Call, rule: DecisionRule) -> None:
     """Say what the threshold promises; without -v only where it cannot keep to the rate asked for."""
-    from facecli.services.calibration import promise, shortfall
+    from facecli.services.promises import promise, shortfall
 
     if rule.choice is None or rule.calibration is None or call.quiet:
         return

@@ -11,7 +11,8 @@ from facecli.decide.calibration import CONFIDENCE, Calibration, ThresholdChoice
 from facecli.gallery.stranger_searches import NOBODY
 from facecli.report.document import Cell, Document, Mark, Plot, Series, Table
 from facecli.scores import SCORE_GRID
-from facecli.services.calibration import GalleryCalibration, percent, shortfall, two_digits
+from facecli.services.calibration import GalleryCalibration
+from facecli.services.promises import percent, shortfall, two_digits
 
 # Rates shown beside the one asked for: from a few photos looked through by hand to whole archives.
 FPIRS: Final = (0.1, 0.03, 0.01, 0.003, 0.001)
@@ -23,6 +24,9 @@ PROBABILITIES: Final = (0.5, 0.9, 0.99, 0.999)
 DRAWN: Final = (0.5, 1e-4)
 
 BIN_WIDTH: Final = 0.02
+
+# A user who asks for so strict a rate should know what it costs.
+MANY_MISSED: Final = 0.1
 
 
 def calibration_document(
@@ -196,7 +200,3 @@ def _warnings(found: GalleryCalibration, choice: ThresholdChoice) -> list[str]:
     if (share := found.calibration.distribution.share_below(choice.threshold)) > MANY_MISSED:
         warnings.append(f"at this threshold {percent(share)} of the people enrolled by one photo are missed")
     return warnings
-
-
-# A user who asks for so strict a rate should know what it costs.
-MANY_MISSED: Final = 0.1

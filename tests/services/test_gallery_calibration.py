@@ -13,8 +13,9 @@ from facecli.gallery.search import GallerySearch
 from facecli.gallery.store import Gallery
 from facecli.report.document import Document
 from facecli.scores import ScoreDistribution, Tail
-from facecli.services.calibration import Decisions, calibrate, percent, promise, shortfall, stored_threshold
+from facecli.services.calibration import Decisions, calibrate, stored_threshold
 from facecli.services.calibration_document import calibration_document
+from facecli.services.promises import percent, promise, shortfall
 from facecli.types import Embedding
 
 MODEL = "fake"
