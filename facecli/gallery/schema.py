@@ -69,7 +69,7 @@ _V2: Final = (
         revision INTEGER NOT NULL,  -- of the gallery that was searched
         last_template_id INTEGER NOT NULL,
         fingerprint INTEGER NOT NULL,
-        searches BLOB NOT NULL,  -- a row a person: see rows.SEARCH_DTYPE
+        searches BLOB NOT NULL,  -- a row a person: see calibration_rows.SEARCH_DTYPE
         checksum INTEGER NOT NULL,  -- CRC-32 of searches
         fpir REAL,  -- the rate last asked for
         threshold REAL,

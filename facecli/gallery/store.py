@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from facecli.errors import GalleryError, GalleryLockedError, InputError, UnknownPersonError
-from facecli.gallery import rows
+from facecli.gallery import calibration_rows, rows
 from facecli.gallery.connection import MEMORY, connect
 from facecli.gallery.names import near_names, normalise_name
 from facecli.gallery.records import GalleryInfo, NewTemplate, StoredThreshold, TemplateMatrix
@@ -244,7 +244,7 @@ class Gallery:
     def searches(self, model_id: str) -> SearchSample | None:
         """Return the searches kept for a model's threshold, of whatever revision; None if there are none."""
         with translated(self.path):
-            return rows.searches(self._connection, model_id)
+            return calibration_rows.searches(self._connection, model_id)
 
     def keep_searches(self, sample: SearchSample, threshold: StoredThreshold | None = None) -> bool:
         """Keep what places a model's threshold. It is derived from the templates, so the revision stays.
@@ -264,7 +264,7 @@ class Gallery:
             with self._changing():
                 if rows.revision(self._connection, self.path) != sample.revision:
                     return False
-                rows.keep_searches(self._connection, sample, threshold, _now())
+                calibration_rows.keep_searches(self._connection, sample, threshold, _now())
         except GalleryLockedError:
             return False
         finally:
@@ -285,7 +285,7 @@ class Gallery:
                 size_bytes=sum(file.stat().st_size for file in files if file.exists()),
                 revision=rows.revision(connection, self.path),
                 read_only=self.read_only,
-                thresholds=tuple(rows.thresholds(connection)),
+                thresholds=tuple(calibration_rows.thresholds(connection)),
                 problems=rows.problems(connection) if check else None,
             )
 
