@@ -53,6 +53,11 @@ def import_openvino() -> Any:
 SHAPES_KEPT: Final = 64
 
 
+# OpenVINO sets the locale of the process to "C" while it loads, and back to what it was before. Two threads at once can
+# leave it at "C", where text files are ASCII to whoever does not say otherwise.
+_LOADING: Final = threading.Lock()
+
+
 class OpenVinoEngine:
     """Runs ONNX files on the CPU.
 
@@ -85,12 +90,13 @@ class OpenVinoEngine:
     def load(self, path: Path, preprocessing: Preprocessing) -> OpenVinoNetwork:
         """Load an ONNX file; see `facecli.runtime.network.Engine.load`."""
         try:
-            if preprocessing.inside:
-                # By path, not as a model read first: only so the compiled-model cache spares reading the ONNX.
-                compiled = self._core.compile_model(os.fspath(path), "CPU", self._settings)
-            else:
-                model = self._with_preprocessing(path, preprocessing)
-                compiled = self._core.compile_model(model, "CPU", self._settings)
+            with _LOADING:
+                if preprocessing.inside:
+                    # By path, not as a model read first: only so the compiled-model cache spares reading the ONNX.
+                    compiled = self._core.compile_model(os.fspath(path), "CPU", self._settings)
+                else:
+                    model = self._with_preprocessing(path, preprocessing)
+                    compiled = self._core.compile_model(model, "CPU", self._settings)
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1]
             raise WeightsError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import locale
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -185,3 +186,13 @@ def test_what_is_no_network_is_refused_by_name(
 def test_names() -> None:
     assert OpenVinoEngine().name == "openvino:cpu"
     assert TorchEngine(Device("cpu")).name == "torch:cpu"
+
+
+def test_networks_that_load_at_once_leave_the_locale_as_it_was() -> None:
+    before = locale.setlocale(locale.LC_CTYPE)
+    manifests = [shipped_models()[name] for name in ("centerface", "sface", "mobilefacenet")]
+    for _ in range(4):  # without a lock one round in two left it at "C"
+        engine = OpenVinoEngine()
+        with ThreadPoolExecutor(3) as pool:
+            list(pool.map(lambda each: engine.load(each.path, each.preprocessing), manifests))
+        assert locale.setlocale(locale.LC_CTYPE) == before
