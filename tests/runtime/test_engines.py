@@ -194,5 +194,5 @@ def test_networks_that_load_at_once_leave_the_locale_as_it_was() -> None:
     for _ in range(4):  # without a lock one round in two left it at "C"
         engine = OpenVinoEngine()
         with ThreadPoolExecutor(3) as pool:
-            list(pool.map(lambda each: engine.load(each.path, each.preprocessing), manifests))
+            list(pool.map(engine.load, [each.path for each in manifests], [each.preprocessing for each in manifests]))
         assert locale.setlocale(locale.LC_CTYPE) == before
