@@ -88,7 +88,7 @@ class GallerySearch:
     def _loaded_for(self, model_id: str) -> tuple[TemplateMatrix, ExactIndex]:
         loaded = self._loaded
         if loaded is None or (loaded[0].model_id, loaded[0].revision) != (model_id, self._gallery.revision):
-            self._loaded = loaded = None  # two matrices need not be held at once
+            self._loaded = loaded = None  # let go before the next one is read
             matrix = with_means(self._gallery.matrix(model_id))
             loaded = matrix, ExactIndex(matrix.vectors, matrix.person_ids, matrix.template_ids)
             self._loaded = loaded

@@ -191,7 +191,7 @@ def test_names() -> None:
 def test_networks_that_load_at_once_leave_the_locale_as_it_was() -> None:
     before = locale.setlocale(locale.LC_CTYPE)
     manifests = [shipped_models()[name] for name in ("centerface", "sface", "mobilefacenet")]
-    for _ in range(4):  # without a lock one round in two left it at "C"
+    for _ in range(4):  # without a lock the second round left it at "C" when this was tried
         engine = OpenVinoEngine()
         with ThreadPoolExecutor(3) as pool:
             list(pool.map(engine.load, [each.path for each in manifests], [each.preprocessing for each in manifests]))
