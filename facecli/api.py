@@ -144,7 +144,7 @@ class Recognizer:
 
     def detect(self, photos: Iterable[PhotoLike]) -> Iterator[PhotoResult]:
         """Find faces, without asking whose they are."""
-        analyser = self._app.analyser(embed=False)
+        analyser = self._app.analyser(embed=False, photo_count=self._photos_at_once)
         for analysis in analyser.analyse(map(_source, photos)):
             yield analysis.result(analyser.model)
 
@@ -170,7 +170,12 @@ class Recognizer:
 
     @cached_property
     def _analyser(self) -> Analyser:
-        return self._app.analyser()
+        return self._app.analyser(photo_count=self._photos_at_once)
+
+    @property
+    def _photos_at_once(self) -> int | None:
+        """One, which is answered soonest, unless `jobs` asks for several."""
+        return None if (self.settings.jobs or 1) > 1 else 1
 
     def _opened(self, *, create: bool = False) -> Gallery:
         if self._gallery is None:

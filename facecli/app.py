@@ -18,11 +18,13 @@ from facecli.runtime.deferred import DeferredNetwork
 from facecli.runtime.device import Device, resolve_device
 from facecli.runtime.fusion import Fusion, find_fusion
 from facecli.runtime.manifest import Manifest
+from facecli.runtime.memory import machine_memory_bytes
 from facecli.runtime.network import Engine, Network
 from facecli.runtime.score_file import read_scores
+from facecli.runtime.threads import one_thread_a_call
 from facecli.runtime.weights import locate, verify
 from facecli.scores import ScoreDistribution
-from facecli.services.analysis import Analyser, default_jobs
+from facecli.services.analysis import ANALYSIS_VERSION, Analyser, AnalysisStore, default_jobs
 from facecli.services.calibration import Decisions, unmeasured_error
 from facecli.services.stages import Detector, Embedder
 from facecli.settings import Settings
@@ -32,9 +34,16 @@ if TYPE_CHECKING:
 
 ONNX_PREFIX: Final = "onnx:"
 
-# Photos detected together. Decoded photos wait in memory, so few on a CPU; a GPU wants more at once.
-CPU_BATCH_SIZE: Final = 4
+# Pictures that go through a network together: on a CPU as many streams of one do more (tests/bench/RESULTS.md).
 GPU_BATCH_SIZE: Final = 32
+
+# Share of the machine's memory that a run may take if nobody says otherwise.
+MEMORY_SHARE: Final = 0.5
+
+# What a run holds that no photo asks for: interpreter and libraries, and for each photo in hand a network's layers, at
+# the canvases of CenterFace (peak memory of scans with 1 to 4 jobs, tests/bench/RESULTS.md).
+BASE_BYTES: Final = 400 << 20
+JOB_BYTES: Final = 150 << 20
 
 
 class DetectorDefaults(NamedTuple):
@@ -62,6 +71,8 @@ class App:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._engine: Engine | None = None
+        self._networks: list[DeferredNetwork] = []
+        self._streams = 1
         self._engine_lock = threading.Lock()
 
     @cached_property
@@ -91,7 +102,7 @@ class App:
             raise UsageError(f"OpenVINO does not run on {device}", hint="Use --engine auto or --device cpu.")
         has_openvino = wish == "openvino" or importlib.util.find_spec("openvino") is not None
         name = "openvino" if wish != "torch" and device.kind == "cpu" and has_openvino else "torch"
-        if name == "torch" and self.settings.precision != "f32":
+        if name == "torch" and self.settings.precision == "bf16":
             raise UsageError(
                 f"{self.settings.precision} is for OpenVINO; on {device} the networks run in torch, in f32",
                 hint="Leave --precision out.",
@@ -116,18 +127,21 @@ class App:
         if self.engine_name.startswith("openvino"):
             from facecli.runtime.openvino_engine import OpenVinoEngine
 
-            return OpenVinoEngine(precision=self.settings.precision, cache_dir=self.settings.cache_dir / "compiled")
+            return OpenVinoEngine(
+                precision=self.settings.precision,
+                streams=self._streams,
+                cache_dir=self.settings.cache_dir / "compiled",
+            )
         from facecli.runtime.torch_engine import TorchEngine
 
         return TorchEngine(self.device)
 
     @cached_property
     def detector(self) -> Detector:
-        """The detector chosen, loading in the background."""
+        """The detector chosen; its network loads when it is first asked, or before by an analyser."""
         settings, name = self.settings, self.settings.detector
-        defaults = DETECTOR_DEFAULTS[name]
-        size = DetectionSize(settings.min_face, defaults.network_face_px)
-        threshold = defaults.threshold if settings.detection_threshold is None else settings.detection_threshold
+        size = DetectionSize(settings.min_face, DETECTOR_DEFAULTS[name].network_face_px)
+        threshold = self._detection_threshold
         if name == "mtcnn":
             from facecli.detect.mtcnn import MtcnnDetector
 
@@ -142,6 +156,11 @@ class App:
             threshold=threshold,
             use_edges=settings.edges,
         )
+
+    @property
+    def _detection_threshold(self) -> float:
+        threshold = self.settings.detection_threshold
+        return DETECTOR_DEFAULTS[self.settings.detector].threshold if threshold is None else threshold
 
     @cached_property
     def embedder_manifest(self) -> Manifest | Fusion:
@@ -169,7 +188,7 @@ class App:
 
     @cached_property
     def embedder(self) -> Embedder:
-        """The embedder chosen, loading in the background."""
+        """The embedder chosen; its network loads like the detector's."""
         manifest = self.embedder_manifest
         if isinstance(manifest, Manifest):
             return self._cnn(manifest)
@@ -244,24 +263,99 @@ class App:
             threshold=self.settings.threshold,
         )
 
-    def analyser(self, *, embed: bool = True) -> Analyser:
-        """Make an analyser; without `embed` it stops after detection."""
+    def analyser(
+        self,
+        *,
+        embed: bool = True,
+        photo_count: int | None = None,
+        keep_photos: bool = False,
+        store: AnalysisStore | None = None,
+    ) -> Analyser:
+        """Make an analyser.
+
+        Parameters
+        ----------
+        embed : bool
+            Otherwise it stops after detection.
+        photo_count : int, optional
+            How many photos are to come, if that is known: of a single one the answer comes soonest if all cores
+            work on it; of several, if each core works on one.
+        keep_photos : bool
+            Leave the decoded pixels in each `Analysis`.
+        store : AnalysisStore, optional
+            What is known of photos from before. The networks then load when a photo needs them.
+        """
         settings = self.settings
+        jobs, memory_bytes = self._jobs_and_memory(photo_count)
+        self._streams = jobs if photo_count != 1 else 1
+        if jobs > 1 and photo_count != 1:
+            one_thread_a_call()
         detector = self.detector
-        model = {"detector": settings.detector, "engine": self.engine_name, "device": str(self.device)}
         embedder = self.embedder if embed else None
+        model = {"detector": settings.detector, "engine": self.engine_name, "device": str(self.device)}
         if embedder is not None:
             model["embedder"] = embedder.model_id
-        on_cpu = self.device.kind == "cpu"
+        if store is None:
+            self._start_networks()
         return Analyser(
             detector,
             embedder,
             assess,
             model=model,
-            jobs=settings.jobs or default_jobs(),
-            batch_size=settings.batch_size or (CPU_BATCH_SIZE if on_cpu else GPU_BATCH_SIZE),
+            jobs=jobs,
+            memory_bytes=memory_bytes,
+            timeout_s=settings.timeout,
             salvage=settings.salvage,
+            keep_photos=keep_photos,
+            store=store,
+            prepare=self._start_networks,
         )
+
+    @property
+    def analysis_facts(self) -> dict[str, str]:
+        """Everything that decides what an analysis of a photo gives, each fact by its name.
+
+        Raises
+        ------
+        FacecliError
+            If a network, or the device, is missing.
+        """
+        settings, engine = self.settings, self.engine
+        detector = f"{settings.detector}"
+        if settings.detector != "mtcnn":
+            detector = self._manifest(settings.detector).model_id
+        size = self.detector.size
+        return {
+            "version": str(ANALYSIS_VERSION),
+            "detector": detector,
+            "detection threshold": f"{self._detection_threshold:g}",
+            "smallest face": str(settings.min_face or "default"),
+            "detection size": f"{size.max_long_side_px} px",
+            "edges": str(settings.edges),
+            "embedder": self.embedder_manifest.model_id,
+            "mirror": str(settings.mirror),
+            "salvage": str(settings.salvage),
+            "engine": engine.name,
+            "precision": engine.precision,
+        }
+
+    def _jobs_and_memory(self, photo_count: int | None) -> tuple[int, float]:
+        """Return how many photos are worked on at once, and what they may hold in bytes, besides the networks."""
+        most = self.settings.max_memory
+        total = most << 20 if most is not None else MEMORY_SHARE * machine_memory_bytes()
+        wanted = self.settings.jobs or default_jobs()
+        if self.device.kind != "cpu":
+            wanted = self.settings.jobs or max(wanted, 2 * (self.settings.batch_size or GPU_BATCH_SIZE))
+            return wanted, max(total - BASE_BYTES, 0)
+        if self.settings.jobs is None:
+            wanted = max(1, min(wanted, int((total - BASE_BYTES) // JOB_BYTES)))
+        if photo_count is not None:
+            wanted = max(1, min(wanted, photo_count))
+        return wanted, max(total - BASE_BYTES - wanted * JOB_BYTES, 0)
+
+    def _start_networks(self) -> None:
+        for network in self._networks:
+            network.start()
 
     def open_gallery(self, *, create: bool = False, read_only: bool = False) -> Gallery:
         """Open the gallery of the settings; see `Gallery.open`."""
@@ -275,7 +369,7 @@ class App:
         return locate(name, cache_dir=self.settings.cache_dir / "models", offline=self.settings.offline)
 
     def _network(self, manifest: Manifest) -> Network:
-        """Verify and load a model's weights in the background."""
+        """Make a network that verifies and loads its weights when it is started."""
         device = self.device
 
         def load() -> Network:
@@ -287,4 +381,6 @@ class App:
 
             return TorchEngine(device).wrap(load_inception_resnet(manifest.path), manifest.preprocessing)
 
-        return DeferredNetwork(load)
+        network = DeferredNetwork(load)
+        self._networks.append(network)
+        return network

@@ -17,7 +17,7 @@ LOCAL_FILE: Final = "facecli.toml"
 
 DETECTORS: Final = ("centerface", "yunet", "mtcnn")
 ENGINES: Final = ("auto", "openvino", "torch")
-PRECISIONS: Final = ("f32", "bf16")
+PRECISIONS: Final = ("auto", "f32", "bf16")
 RATES: Final = ("fpir", "fmr")
 
 
@@ -32,7 +32,11 @@ class Settings:
     gallery: Path | None = _setting(None, "gallery file; by default gallery.db in the user's data folder")
     device: str = _setting("auto", "auto, cpu, cuda, cuda:N or mps")
     engine: str = _setting("auto", "what runs the networks; auto: OpenVINO on a CPU, torch elsewhere", choices=ENGINES)
-    precision: Literal["f32", "bf16"] = _setting("f32", "arithmetic of OpenVINO's networks", choices=PRECISIONS)
+    precision: Literal["auto", "f32", "bf16"] = _setting(
+        "auto",
+        "arithmetic of the networks; auto: bf16 where OpenVINO runs on a processor that has it",
+        choices=PRECISIONS,
+    )
     detector: str = _setting("centerface", "what finds faces", choices=DETECTORS)
     detection_threshold: float | None = _setting(
         None, "least detection score; by default the detector's own", least=0.0, most=1.0
@@ -55,12 +59,17 @@ class Settings:
     min_quality: float = _setting(0.0, "least quality of a face to be enrolled or named; 0: any", least=0.0, most=1.0)
     candidates: int = _setting(3, "nearest people to report for each face", least=1, most=1000)
     salvage: bool = _setting(False, "use what can be decoded of truncated photos")
-    jobs: int | None = _setting(None, "threads that decode photos; by default one a core", least=1, most=1024)
+    jobs: int | None = _setting(None, "photos worked on at once; by default what suits the machine", least=1, most=1024)
     batch_size: int | None = _setting(
-        None, "photos detected together; by default what suits the device", least=1, most=4096
+        None, "pictures that go through a network together; by default what suits the device", least=1, most=4096
     )
+    max_memory: int | None = _setting(
+        None, "MiB that a run may take, the gallery not counted; by default half of the machine's", least=256
+    )
+    timeout: float = _setting(60.0, "seconds after which a file that cannot be read is given up", least=0.1)
     offline: bool = _setting(False, "never open a network connection, not even for a pull")
     cache: Path | None = _setting(None, "folder of pulled models and compiled networks")
+    state: Path | None = _setting(None, "folder of what scans found in photos")
 
     @property
     def gallery_path(self) -> Path:
@@ -79,6 +88,15 @@ class Settings:
         from platformdirs import user_cache_path
 
         return user_cache_path("facecli")
+
+    @property
+    def state_dir(self) -> Path:
+        """The folder of what scans found in photos, the default filled in."""
+        if self.state is not None:
+            return self.state.expanduser()
+        from platformdirs import user_state_path
+
+        return user_state_path("facecli")
 
 
 def user_file() -> Path:

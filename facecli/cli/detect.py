@@ -19,6 +19,6 @@ def detect(
     from facecli.cli.photos import gather, report_photos
 
     sources = gather(call, images, files_from, nul=nul, recursive=recursive)
-    analyser = App(call.settings).analyser(embed=False)
+    analyser = App(call.settings).analyser(embed=False, photo_count=len(sources), keep_photos=annotate is not None)
     analyses = analyser.analyse(sources)
     return report_photos(call, analyses, model=analyser.model, total=len(sources), annotate=annotate)

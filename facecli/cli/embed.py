@@ -18,6 +18,6 @@ def embed(
     from facecli.cli.photos import gather, report_photos
 
     sources = gather(call, images, files_from, nul=nul, recursive=recursive)
-    analyser = App(call.settings).analyser()
+    analyser = App(call.settings).analyser(photo_count=len(sources))
     analyses = analyser.analyse(sources)
     return report_photos(call, analyses, model=analyser.model, total=len(sources), with_embedding=True)

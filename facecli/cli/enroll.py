@@ -69,7 +69,9 @@ def enroll(
     photos = plan_enrolment(who)
     app = App(call.settings)
     outcomes = []
-    analyser = app.analyser()  # before the gallery: settings that cannot work leave no empty file behind
+    analyser = app.analyser(
+        photo_count=len(photos)
+    )  # before the gallery: settings that cannot work leave no empty file behind
     try:
         with (
             _opened(app, dry_run=dry_run) as gallery,

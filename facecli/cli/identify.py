@@ -49,7 +49,7 @@ def identify_sources(
 
     app = App(call.settings)
     with app.open_gallery() as gallery:
-        analyser = app.analyser()
+        analyser = app.analyser(photo_count=len(sources), keep_photos=annotate is not None)
         search = app.search(gallery)
         decisions = app.decisions(gallery, search)
         _say_rule(call, decisions.rule())

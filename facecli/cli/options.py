@@ -38,8 +38,8 @@ def _global_options(
         str | None,
         typer.Option(
             "--precision",
-            metavar="f32|bf16",
-            help="Arithmetic of OpenVINO; bf16 is faster on processors that have it.",
+            metavar="auto|f32|bf16",
+            help="Arithmetic of the networks; auto is bf16 on processors that have it, in half the time.",
             rich_help_panel=GLOBAL,
         ),
     ] = None,
@@ -73,10 +73,37 @@ def _global_options(
         typer.Option("--salvage", help="Use what can be decoded of truncated photos.", rich_help_panel=GLOBAL),
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option("--jobs", metavar="N", help="Threads that decode photos.", rich_help_panel=GLOBAL)
+        int | None,
+        typer.Option(
+            "--jobs", metavar="N", help="Photos worked on at once. By default one a core.", rich_help_panel=GLOBAL
+        ),
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option("--batch-size", metavar="N", help="Photos detected together.", rich_help_panel=GLOBAL)
+        int | None,
+        typer.Option(
+            "--batch-size",
+            metavar="N",
+            help="Pictures that go through a network together. By default 1 on a CPU.",
+            rich_help_panel=GLOBAL,
+        ),
+    ] = None,
+    max_memory: Annotated[
+        int | None,
+        typer.Option(
+            "--max-memory",
+            metavar="MIB",
+            help="Memory that a run may take, the gallery not counted. By default half of the machine's.",
+            rich_help_panel=GLOBAL,
+        ),
+    ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            "--timeout",
+            metavar="SECONDS",
+            help="Give up a file that could not be read for so long. By default 60.",
+            rich_help_panel=GLOBAL,
+        ),
     ] = None,
     offline: Annotated[
         bool | None, typer.Option("--offline", help="Never open a network connection.", rich_help_panel=GLOBAL)

@@ -52,7 +52,7 @@ def verify(
     answer = verify_photos(
         first,
         second,
-        app.analyser(),
+        app.analyser(photo_count=2),
         threshold=app.verification_threshold,
         on_multi=choice,
     )

@@ -6,6 +6,7 @@ Everything that hostile or damaged bytes can do to a decoder ends in `Unreadable
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -55,6 +56,7 @@ def decode_photo(
     min_long_side: int | None = None,
     limits: ImageLimits = DEFAULT_LIMITS,
     salvage: bool = False,
+    reserve: Callable[[int], None] | None = None,
 ) -> Photo:
     """Decode a photo's bytes. May be called from several threads at once.
 
@@ -71,6 +73,8 @@ def decode_photo(
         Checked against the header before pixels are decoded.
     salvage : bool
         Keep what can be decoded of a truncated or damaged file, and say so in `Photo.warnings`.
+    reserve : callable, optional
+        Called with the bytes that decoding will hold at most, before it begins; may wait until they are there.
 
     Returns
     -------
@@ -86,7 +90,7 @@ def decode_photo(
     if not data:
         raise UnreadableImageError(f"{name} is empty", hint="Check where it comes from.", code="empty_file")
     format_name = sniff(data, source)
-    loaded = load_image(Request(data, name, format_name, min_long_side, limits), salvage=salvage)
+    loaded = load_image(Request(data, name, format_name, min_long_side, limits, reserve), salvage=salvage)
     with translated(name, data, format_name, HOPELESS):
         photo = _finish(loaded, format_name, source)
     if loaded.notes and photo.pixels.min() == photo.pixels.max():

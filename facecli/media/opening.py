@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from PIL import ImageFile
@@ -19,6 +20,10 @@ _MAX_SCANS: Final = 100
 # Pillow warns at more pixels than this while it reads a GIF's header, and no photo is a GIF of that size.
 _MAX_GIF_PIXELS: Final = 80_000_000
 
+# While a picture is decoded: 4 bytes in Pillow's memory and 3 in the photo's; 6 for the coefficients of a progressive
+# JPEG, whose pixels then are fewer.
+_HELD_BYTES_A_PIXEL: Final = 7
+
 _SMALLER_HINT: Final = "Save it at a smaller size."
 
 # Pillow works around damaged metadata and remarks on it in Python warnings, which are not for the person who has
@@ -34,6 +39,7 @@ class Request(NamedTuple):
     format_name: str
     min_long_side: int | None
     limits: ImageLimits
+    reserve: Callable[[int], None] | None = None
 
 
 class Loaded(NamedTuple):
@@ -105,6 +111,8 @@ def _scale(image: ImageFile.ImageFile, request: Request) -> None:
     limit = request.limits.max_decoded_pixels
     if held[0] * held[1] > limit:
         raise _too_large(request, full_size, f"{limit / 1e6:.0f} megapixels in memory")
+    if request.reserve is not None:
+        request.reserve(_HELD_BYTES_A_PIXEL * held[0] * held[1])
 
 
 def _rescue(image: ImageFile.ImageFile, request: Request) -> ImageFile.ImageFile:

@@ -46,6 +46,11 @@ class Engine(Protocol):
         """Engine and device in a word each, as reports show them: ``openvino:cpu``."""
         ...
 
+    @property
+    def precision(self) -> str:
+        """Arithmetic of the networks: f32, bf16 or f16."""
+        ...
+
     def load(self, path: Path, preprocessing: Preprocessing) -> Network:
         """Load an ONNX file.
 

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import math
 import os
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Final, Protocol
 
-from facecli.errors import FacecliError, GeometryError
+from facecli.errors import GeometryError, UnreadableImageError
+from facecli.media.files import printable_name
 from facecli.media.images import decode_photo, read_file
+from facecli.services.pipeline import OrderedPipeline, Turn
 from facecli.services.stages import Detector, Embedder
 from facecli.types import AlignedFace, Detection, Face, Photo, PhotoError, PhotoResult, PhotoStatus, Quality
 
 Judge = Callable[[Photo, Detection, AlignedFace], Quality]
+
+ANALYSIS_VERSION: Final = 1
+"""Grows with every change to what the same photo, networks and settings give, so that nothing old is taken for new."""
+
+# A face is cut out of a reduced photo if it has this share of the embedder's side there. With a half of SFace's 112
+# pixels as many pairs are recognised as with all of them (tests/bench/RESULTS.md, "Quality": 98.6 % at 48 pixels and
+# 98.5 % as they are), and decoding a photo of 24 megapixels again takes as long as all other steps together.
+SHARP_SHARE: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +43,15 @@ class PhotoSource:
         It was decoded before.
     error : PhotoError or None
         It could not even be looked at, such as a folder that cannot be listed.
+    content_hash : str
+        SHA-256 (hex) of the file's bytes, if it is known: what a store knows of it is then taken without reading it.
     """
 
     path: str
     data: bytes | None = None
     error: PhotoError | None = None
     photo: Photo | None = None
+    content_hash: str = ""
 
 
 @dataclass(slots=True)
@@ -49,19 +61,22 @@ class Analysis:
     Attributes
     ----------
     photo : Photo or None
-        None where it could not be decoded.
+        Only where the analyser keeps photos, and this one could be decoded.
     content_hash : str
         SHA-256 (hex) of the file's bytes; empty where it could not be read.
+    width, height : int
+        Of the upright photo at full resolution, in pixels; 0 where it could not be decoded.
     """
 
     source: PhotoSource
     photo: Photo | None = None
     content_hash: str = ""
+    width: int = 0
+    height: int = 0
     faces: tuple[Face, ...] = ()
     error: PhotoError | None = None
     warnings: tuple[str, ...] = ()
     elapsed_ms: float = 0.0
-    data: bytes = field(default=b"", repr=False)
 
     def result(self, model: dict[str, str]) -> PhotoResult:
         """Return what was found out, as reports take it."""
@@ -69,8 +84,8 @@ class Analysis:
         return PhotoResult(
             path=self.source.path,
             status=status,
-            width=self.photo.full_width if self.photo else 0,
-            height=self.photo.full_height if self.photo else 0,
+            width=self.width,
+            height=self.height,
             faces=self.faces,
             error=self.error,
             warnings=self.warnings,
@@ -79,8 +94,20 @@ class Analysis:
         )
 
 
+class AnalysisStore(Protocol):
+    """What is known of photos from before. Called by many threads."""
+
+    def find(self, content_hash: str) -> PhotoResult | None:
+        """Return what a photo of this content gave, under the path that it had; None if it is not known."""
+        ...
+
+    def keep(self, source: PhotoSource, content_hash: str, result: PhotoResult) -> None:
+        """Take note of a photo that is done: of a failed one too, whose content may be unknown (an empty hash)."""
+        ...
+
+
 class Analyser:
-    """Analyses photos in batches, decoding ahead in threads.
+    """Analyses photos, several at once.
 
     Parameters
     ----------
@@ -92,11 +119,19 @@ class Analyser:
     model : dict of str to str
         What made the results, for reports.
     jobs : int
-        Threads that decode.
-    batch_size : int
-        Photos detected together.
+        Photos in hand at once, each in a thread.
+    memory_bytes : float
+        What photos in hand may hold together; a single one may hold more.
+    timeout_s : float
+        How long reading one file may take.
     salvage : bool
         Use what can be decoded of truncated photos.
+    keep_photos : bool
+        Leave the decoded pixels in each `Analysis`.
+    store : AnalysisStore, optional
+        Asked before a photo is decoded, and told what came of it.
+    prepare : callable, optional
+        Called before the first photo that is not known is decoded; loads the networks in the background.
     """
 
     def __init__(
@@ -107,126 +142,150 @@ class Analyser:
         *,
         model: dict[str, str],
         jobs: int = 1,
-        batch_size: int = 1,
+        memory_bytes: float = math.inf,
+        timeout_s: float = math.inf,
         salvage: bool = False,
+        keep_photos: bool = False,
+        store: AnalysisStore | None = None,
+        prepare: Callable[[], None] | None = None,
     ) -> None:
         self._detector = detector
         self._embedder = embedder
         self._judge = judge
-        self._jobs = jobs
-        self._batch_size = batch_size
         self._salvage = salvage
+        self._keep_photos = keep_photos
+        self._store = store
+        self._prepare = prepare
+        self._timeout_s = timeout_s
+        self._pipeline = OrderedPipeline(
+            self._analysed, self._timed_out, workers=jobs, memory_bytes=memory_bytes, timeout_s=timeout_s
+        )
         self.model = model
 
     def analyse(self, sources: Iterable[PhotoSource]) -> Iterator[Analysis]:
         """Analyse photos, in their order. A photo that fails is an `Analysis` with its error; it stops nothing."""
-        for batch in self.analyse_in_batches(sources):
-            yield from batch
+        with closing(self.analyse_in_batches(sources)) as batches:
+            for batch in batches:
+                yield from batch
 
-    def analyse_in_batches(self, sources: Iterable[PhotoSource]) -> Iterator[list[Analysis]]:
-        """Analyse photos, in their order, and give them as they were computed together."""
-        waiting = iter(sources)
-        first = list(itertools.islice(waiting, 2))
-        if len(first) < 2:  # the usual single photo needs no threads
-            for source in first:
-                yield self._analysed([self._decoded(source)])
-            return
-        with ThreadPoolExecutor(self._jobs, thread_name_prefix="decode") as pool:
-            # Bounded: a batch in the network, one behind it, and one photo a thread in the making.
-            ahead: deque[Future[Analysis]] = deque()
-            remaining = itertools.chain(first, waiting)
-            try:
-                while True:
-                    room = 2 * self._batch_size + self._jobs - len(ahead)
-                    ahead.extend(pool.submit(self._decoded, source) for source in itertools.islice(remaining, room))
-                    if not ahead:
-                        return
-                    batch = [ahead.popleft().result() for _ in range(min(self._batch_size, len(ahead)))]
-                    yield self._analysed(batch)
-            finally:
-                for future in ahead:
-                    future.cancel()
+    def analyse_in_batches(self, sources: Iterable[PhotoSource]) -> Generator[list[Analysis], None, None]:
+        """Analyse photos, in their order, and give those together that are ready together."""
+        yield from self._pipeline.run(sources)
 
-    def _decoded(self, source: PhotoSource) -> Analysis:
-        """Read and decode one photo; runs in a thread."""
+    def _analysed(self, source: PhotoSource, turn: Turn[PhotoSource]) -> Analysis:
+        """Take one photo through all steps; runs in a thread."""
         started = time.perf_counter()
-        analysis = Analysis(source, error=source.error)
-        if source.photo is not None:
-            analysis.photo = source.photo
-            analysis.content_hash = hashlib.sha256(source.photo.pixels.tobytes()).hexdigest()
-        elif source.error is None:
-            try:
-                data = source.data if source.data is not None else read_file(source.path)
-                analysis.content_hash = hashlib.sha256(data).hexdigest()
-                side = self._detector.size.decode_side_px
-                analysis.photo = decode_photo(data, source.path, min_long_side=side, salvage=self._salvage)
-                analysis.warnings = analysis.photo.warnings
-                if analysis.photo.full_width > analysis.photo.pixels.shape[1]:
-                    analysis.data = data  # small faces may want it at a larger scale
-            except FacecliError as error:
-                analysis.error = PhotoError(error.code, error.message, error.hint)
+        analysis = Analysis(source, error=source.error, content_hash=source.content_hash)
+        try:
+            if source.error is None and not self._recall(analysis):
+                data = self._content(analysis, turn)
+                if not self._recall(analysis):
+                    self._look(analysis, data, turn)
+        except UnreadableImageError as error:
+            analysis.error = PhotoError(error.code, error.message, error.hint)
+        if not self._keep_photos:
+            analysis.photo = None
+            turn.release()
         analysis.elapsed_ms = (time.perf_counter() - started) * 1000
+        if self._store is not None:
+            self._store.keep(source, analysis.content_hash, analysis.result(self.model))
         return analysis
 
-    def _analysed(self, batch: list[Analysis]) -> list[Analysis]:
-        """Detect, align, judge and embed a batch in place."""
-        started = time.perf_counter()
-        good = [(analysis, analysis.photo) for analysis in batch if analysis.photo is not None]
-        detections = self._detector.detect([photo for _, photo in good]) if good else []
-        if self._embedder is None:
-            for (analysis, _), found in zip(good, detections, strict=True):
-                analysis.faces = tuple(Face(detection) for detection in found)
+    def _timed_out(self, source: PhotoSource) -> Analysis:
+        error = PhotoError(
+            "timeout",
+            f"{printable_name(source.path)} could not be read within {self._timeout_s:.0f} s",
+            "Check the disk or network share it is on.",
+        )
+        analysis = Analysis(source, error=error)
+        if self._store is not None:
+            self._store.keep(source, "", analysis.result(self.model))
+        return analysis
+
+    def _recall(self, analysis: Analysis) -> bool:
+        """Take what the store knows of a photo's content, unless its pixels are wanted; say whether it knew."""
+        if self._store is None or not analysis.content_hash or self._keep_photos:
+            return False
+        known = self._store.find(analysis.content_hash)
+        # An error names its file, so that it is not another's, whatever the content.
+        if known is None or (known.error is not None and known.path != analysis.source.path):
+            return False
+        analysis.width, analysis.height = known.width, known.height
+        analysis.faces, analysis.warnings, analysis.error = known.faces, known.warnings, known.error
+        return True
+
+    def _content(self, analysis: Analysis, turn: Turn[PhotoSource]) -> bytes:
+        """Read a photo's file."""
+        source = analysis.source
+        if source.photo is not None:
+            analysis.content_hash = hashlib.sha256(source.photo.pixels.tobytes()).hexdigest()
+            return b""
+        if source.data is not None:
+            data = source.data
         else:
-            self._embed(self._embedder, good, detections)
-        share_ms = (time.perf_counter() - started) * 1000 / max(len(good), 1)
-        for analysis, _ in good:
-            analysis.elapsed_ms += share_ms
-            analysis.data = b""
-        return batch
+            with turn.may_hang():
+                data = read_file(source.path)
+        analysis.content_hash = hashlib.sha256(data).hexdigest()
+        return data
 
-    def _embed(
-        self, embedder: Embedder, good: Sequence[tuple[Analysis, Photo]], detections: list[list[Detection]]
-    ) -> None:
-        faces: list[list[tuple[Detection, AlignedFace, Quality]]] = []
-        for (analysis, photo), found in zip(good, detections, strict=True):
-            sharp = self._sharp_enough(analysis, photo, found, embedder.side_px)
-            aligned = []
-            for detection in found:
-                try:
-                    face = embedder.align(sharp, detection)
-                except GeometryError as error:
-                    analysis.warnings += (f"a face was left out: {error.message}",)
-                    continue
-                aligned.append((detection, face, self._judge(sharp, detection, face)))
-            faces.append(aligned)
-        embeddings = iter(embedder.embed([face for aligned in faces for _, face, _ in aligned]))
-        for (analysis, _), aligned in zip(good, faces, strict=True):
-            embedded = []
-            for detection, _, quality in aligned:
-                embedding = next(embeddings)
-                if embedding is None:
-                    analysis.warnings += ("a face was left out: the embedder gave no vector for it",)
-                    continue
-                embedded.append(Face(detection, quality, embedding))
-            analysis.faces = tuple(embedded)
+    def _look(self, analysis: Analysis, data: bytes, turn: Turn[PhotoSource]) -> None:
+        """Decode, detect, align, judge and embed."""
+        if self._prepare is not None:
+            self._prepare()
+        photo = analysis.source.photo
+        if photo is None:
+            turn.hold(len(data))
+            photo = self._decoded(data, analysis.source.path, self._detector.size.decode_side_px, turn)
+        analysis.photo = photo
+        analysis.width, analysis.height = photo.full_width, photo.full_height
+        analysis.warnings = photo.warnings
+        (found,) = self._detector.detect([photo])
+        if self._embedder is None:
+            analysis.faces = tuple(Face(detection) for detection in found)
+        elif found:
+            photo = self._sharp_enough(analysis, photo, found, data, turn)
+            analysis.faces = tuple(self._embedded(self._embedder, analysis, photo, found))
 
-    def _sharp_enough(self, analysis: Analysis, photo: Photo, found: list[Detection], side_px: int) -> Photo:
-        """Return the photo at a scale at which its smallest face is at least `side_px` large, or at full resolution."""
-        if not found or not analysis.data:
+    def _decoded(self, data: bytes, path: str, min_long_side: int, turn: Turn[PhotoSource]) -> Photo:
+        return decode_photo(data, path, min_long_side=min_long_side, salvage=self._salvage, reserve=turn.hold)
+
+    def _embedded(
+        self, embedder: Embedder, analysis: Analysis, photo: Photo, found: Sequence[Detection]
+    ) -> Iterator[Face]:
+        aligned = []
+        for detection in found:
+            try:
+                face = embedder.align(photo, detection)
+            except GeometryError as error:
+                analysis.warnings += (f"a face was left out: {error.message}",)
+                continue
+            aligned.append((detection, face, self._judge(photo, detection, face)))
+        embeddings = embedder.embed([face for _, face, _ in aligned])
+        for (detection, _, quality), embedding in zip(aligned, embeddings, strict=True):
+            if embedding is None:
+                analysis.warnings += ("a face was left out: the embedder gave no vector for it",)
+            else:
+                yield Face(detection, quality, embedding)
+
+    def _sharp_enough(
+        self, analysis: Analysis, photo: Photo, found: Sequence[Detection], data: bytes, turn: Turn[PhotoSource]
+    ) -> Photo:
+        """Return the photo at a scale at which its smallest face is large enough to embed, or at full resolution."""
+        if self._embedder is None or not data or photo.full_width <= photo.pixels.shape[1]:
             return photo
-        wanted = side_px / min(detection.size_px for detection in found)
+        wanted = SHARP_SHARE * self._embedder.side_px / min(detection.size_px for detection in found)
         if wanted <= float(photo.scale_xy.min()):
             return photo
         side = math.ceil(min(wanted, 1.0) * max(photo.full_width, photo.full_height))
         try:
-            return decode_photo(analysis.data, photo.source, min_long_side=side, salvage=self._salvage)
-        except FacecliError as error:  # such as more pixels than may be held in memory
+            return self._decoded(data, photo.source, side, turn)
+        except UnreadableImageError as error:  # such as more pixels than may be held in memory
             analysis.warnings += (f"small faces were compared at a reduced scale: {error.message}",)
             return photo
 
 
 def default_jobs() -> int:
-    """Return how many threads decode by default: the cores this process may use."""
+    """Return how many photos are in hand at once by default: the cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

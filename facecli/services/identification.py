@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import replace
 
-from facecli.decide.identification import identify, name_conflicts
+from facecli.decide.identification import DecisionRule, identify, name_conflicts
 from facecli.decide.rejection import reject_low_quality
 from facecli.embed.advice import ADVICE, advice_for, reason_words, reasons_of
 from facecli.gallery.search import GallerySearch
@@ -22,6 +23,7 @@ def identify_photos(
     *,
     candidates: int,
     min_quality: float = 0.0,
+    fixed: bool = False,
 ) -> Iterator[Analysis]:
     """Identify every face of every photo, in the order of `sources`.
 
@@ -33,6 +35,8 @@ def identify_photos(
         How many people to report for each face, near or not.
     min_quality : float
         A face of a lower quality score, 0 to 1, is not named.
+    fixed : bool
+        Keep to the rule of the beginning, so that every photo is judged alike.
 
     Yields
     ------
@@ -45,21 +49,31 @@ def identify_photos(
     GalleryError
         If the gallery cannot serve. What is wrong with a photo is in its `Analysis` instead.
     """
-    for batch in analyser.analyse_in_batches(sources):
-        rule = decisions.rule()
-        embeddings = [face.embedding for analysis in batch for face in analysis.faces if face.embedding]
-        answers = (identify(found, rule) for found in search.candidates(embeddings, candidates))
-        for analysis in batch:
-            analysis.faces = tuple(
-                replace(face, identification=reject_low_quality(next(answers), face.quality, min_quality))
-                if face.embedding
-                else face
-                for face in analysis.faces
+    first_rule = decisions.rule() if fixed else None
+    with closing(analyser.analyse_in_batches(sources)) as batches:
+        for batch in batches:
+            yield from _identified(
+                batch, search, first_rule or decisions.rule(), candidates=candidates, min_quality=min_quality
             )
-            analysis.warnings += _rejections(analysis.faces, min_quality)
-            conflicts = name_conflicts([face.identification for face in analysis.faces])
-            analysis.warnings += tuple(conflict.warning for conflict in conflicts)
-            yield analysis
+
+
+def _identified(
+    batch: list[Analysis], search: GallerySearch, rule: DecisionRule, *, candidates: int, min_quality: float
+) -> Iterator[Analysis]:
+    """Search all faces of several photos together."""
+    embeddings = [face.embedding for analysis in batch for face in analysis.faces if face.embedding]
+    answers = (identify(found, rule) for found in search.candidates(embeddings, candidates))
+    for analysis in batch:
+        analysis.faces = tuple(
+            replace(face, identification=reject_low_quality(next(answers), face.quality, min_quality))
+            if face.embedding
+            else face
+            for face in analysis.faces
+        )
+        analysis.warnings += _rejections(analysis.faces, min_quality)
+        conflicts = name_conflicts([face.identification for face in analysis.faces])
+        analysis.warnings += tuple(conflict.warning for conflict in conflicts)
+        yield analysis
 
 
 def _rejections(faces: Iterable[Face], min_quality: float) -> tuple[str, ...]:

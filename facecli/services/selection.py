@@ -77,7 +77,5 @@ def _is_whole(face: Face) -> bool:
 
 def _off_centre(analysis: Analysis, face: Face) -> float:
     """Distance of a face's middle from the photo's, in pixels."""
-    if analysis.photo is None:
-        raise ValueError("a photo that was not decoded has no middle")
-    middle = np.array([analysis.photo.full_width, analysis.photo.full_height]) / 2
+    middle = np.array([analysis.width, analysis.height]) / 2
     return float(np.hypot(*(face.detection.box_xyxy.reshape(2, 2).mean(0) - middle)))

@@ -113,9 +113,9 @@ def _embedded(app: App, photos: PhotoSet, dimension: int) -> Faces:
 
 def central_vector(analysis: Analysis) -> NDArray[np.float32] | None:
     """Return the vector of the face whose middle is nearest to the photo's."""
-    if analysis.photo is None or not analysis.faces:
+    if not analysis.faces:
         return None
-    middle = np.array([analysis.photo.full_width, analysis.photo.full_height], np.float32) / 2
+    middle = np.array([analysis.width, analysis.height], np.float32) / 2
 
     def distance(box_xyxy: NDArray[np.float32]) -> float:
         return float(np.linalg.norm((box_xyxy[:2] + box_xyxy[2:]) / 2 - middle))

@@ -107,7 +107,7 @@ def embed_photos(app: App, data: Path) -> PhotoFaces:
     quality = np.zeros(len(names))
     for row, analysis in enumerate(app.analyser().analyse(PhotoSource(str(files[name])) for name in names)):
         vectors: dict[str, Embedding | None] = {}
-        if analysis.photo is not None and analysis.faces:
+        if analysis.faces:
             face = the_face(analysis, "central")
             vectors = embedder.spoilt[face.detection]
             quality[row] = face.quality.score if face.quality else 0.0

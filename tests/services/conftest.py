@@ -31,7 +31,7 @@ def make_analyser(detector: FakeDetector, embedder: FakeEmbedder) -> Callable[..
 
 @pytest.fixture
 def analyser(make_analyser: Callable[..., Analyser]) -> Analyser:
-    return make_analyser(batch_size=2)
+    return make_analyser(jobs=2)
 
 
 @pytest.fixture

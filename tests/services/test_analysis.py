@@ -15,7 +15,8 @@ from fakes import BLANK, BLUE, FACELESS, GREEN, RED, YELLOW, FakeDetector, FakeE
 from facecli.errors import UnreadableImageError
 from facecli.services import analysis as analysis_module
 from facecli.services.analysis import Analyser, Analysis, PhotoSource, default_jobs
-from facecli.types import Photo, PhotoError
+from facecli.services.pipeline import WINDOW
+from facecli.types import Photo, PhotoError, PhotoResult
 
 Make = Callable[..., Analyser]
 
@@ -81,13 +82,15 @@ def test_nothing_to_analyse_gives_nothing(analyser: Analyser, detector: FakeDete
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 9, 20])
-@pytest.mark.parametrize(("jobs", "batch_size"), [(1, 1), (3, 1), (1, 4), (3, 4)])
-def test_order_and_batches(make_analyser: Make, detector: FakeDetector, count: int, jobs: int, batch_size: int) -> None:
-    analyses = list(make_analyser(jobs=jobs, batch_size=batch_size).analyse(sources(count)))
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_photos_keep_their_order_and_share_no_call(
+    make_analyser: Make, detector: FakeDetector, count: int, jobs: int
+) -> None:
+    analyses = list(make_analyser(jobs=jobs).analyse(sources(count)))
 
     numbers = [str(number) for number in range(count)]
     assert paths(analyses) == numbers
-    assert detector.batches == [numbers[start : start + batch_size] for start in range(0, count, batch_size)]
+    assert sorted(detector.batches) == sorted([number] for number in numbers)
 
 
 def test_a_photo_that_takes_longer_to_read_keeps_its_place(
@@ -122,18 +125,18 @@ def test_photos_that_fail_stop_nothing_and_are_not_detected(
         PhotoSource("last", good),
     ]
 
-    analyses = list(make_analyser(batch_size=3).analyse(given))
+    analyses = list(make_analyser(jobs=3).analyse(given))
 
     assert paths(analyses) == [source.path for source in given]
     codes = [each.error.code if each.error else None for each in analyses]
     assert codes == [None, "not_found", "permission_denied", "empty_file", "not_an_image", None]
     assert [each.result({}).status for each in analyses] == ["ok", "error", "error", "error", "error", "ok"]
-    assert detector.batches == [["good"], ["last"]]
+    assert sorted(detector.batches) == [["good"], ["last"]]
     assert (analyses[1].content_hash, analyses[1].result({}).width) == ("", 0)
 
 
-def test_a_batch_of_failures_alone_reaches_no_network(make_analyser: Make, detector: FakeDetector) -> None:
-    analyses = list(make_analyser(batch_size=2).analyse([PhotoSource("a", b""), PhotoSource("b", b"")]))
+def test_failures_alone_reach_no_network(make_analyser: Make, detector: FakeDetector) -> None:
+    analyses = list(make_analyser(jobs=2).analyse([PhotoSource("a", b""), PhotoSource("b", b"")]))
 
     assert [each.error.code for each in analyses if each.error] == ["empty_file", "empty_file"]
     assert detector.batches == []
@@ -153,7 +156,7 @@ def test_only_several_photos_take_threads(
 
     list(make_analyser(jobs=2).analyse([PhotoSource(str(number)) for number in range(count)]))
 
-    assert [name.startswith("decode") for name in threads] == [pooled] * count
+    assert [name == "photo" for name in threads] == [pooled] * count
 
 
 def test_sources_are_read_only_a_little_ahead(make_analyser: Make) -> None:
@@ -164,33 +167,11 @@ def test_sources_are_read_only_a_little_ahead(make_analyser: Make) -> None:
         while True:
             yield PhotoSource(str(next(taken)), data)
 
-    analyses = make_analyser(jobs=2, batch_size=3).analyse(endless())
+    analyses = make_analyser(jobs=2).analyse(endless())
     next(analyses)
     analyses.close()
 
-    assert next(taken) == 2 * 3 + 2
-
-
-def test_closing_early_cancels_what_waits(make_analyser: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    closing, read_paths = threading.Event(), []
-
-    def read(path: str) -> bytes:
-        if int(path) >= 4:  # behind the first batch
-            assert closing.wait(10)
-        read_paths.append(path)
-        return picture()
-
-    monkeypatch.setattr(analysis_module, "read_file", read)
-    analyses = make_analyser(jobs=1, batch_size=4).analyse(PhotoSource(str(number)) for number in range(100))
-    next(analyses)
-    timer = threading.Timer(0.05, closing.set)
-    timer.start()
-
-    analyses.close()
-
-    timer.join()
-    assert read_paths in (["0", "1", "2", "3"], ["0", "1", "2", "3", "4"])
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("decode")]
+    assert next(taken) == WINDOW
 
 
 def test_an_error_of_the_sources_is_raised_and_leaves_no_thread(make_analyser: Make) -> None:
@@ -200,20 +181,120 @@ def test_an_error_of_the_sources_is_raised_and_leaves_no_thread(make_analyser: M
 
     with pytest.raises(UnreadableImageError, match="torn"):
         list(make_analyser().analyse(broken()))
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("decode")]
+    assert not [thread for thread in threading.enumerate() if thread.name == "photo"]
 
 
-def test_elapsed_is_decoding_and_the_share_of_the_batch(make_analyser: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_elapsed_is_the_time_in_the_photos_own_thread(make_analyser: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = itertools.count()
     monkeypatch.setattr(time, "perf_counter", lambda: float(next(ticks)))
 
-    (alone,) = make_analyser().analyse(sources(1))
-    together = list(make_analyser(jobs=1, batch_size=2).analyse(sources(2)))
-    with_failure = list(make_analyser(jobs=1, batch_size=2).analyse([*sources(1), PhotoSource("empty", b"")]))
+    analyses = list(make_analyser(jobs=1).analyse([*sources(2), PhotoSource("empty", b"")]))
 
-    assert alone.elapsed_ms == 1000 + 1000
-    assert [each.elapsed_ms for each in together] == [1500, 1500]
-    assert [each.elapsed_ms for each in with_failure] == [2000, 1000]
+    assert [each.elapsed_ms for each in analyses] == [1000, 1000, 1000]
+
+
+def test_pixels_stay_only_where_they_are_wanted(make_analyser: Make) -> None:
+    (let_go,) = make_analyser().analyse(sources(1))
+    (kept,) = make_analyser(keep_photos=True).analyse(sources(1))
+
+    assert let_go.photo is None
+    assert kept.photo is not None
+    assert (let_go.width, let_go.height) == (100, 100) == (kept.photo.full_width, kept.photo.full_height)
+
+
+def test_a_file_that_hangs_is_an_error_and_stops_no_other(make_analyser: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    comes_back = threading.Event()
+
+    def read(path: str) -> bytes:
+        if path == "stalled/share.jpg":
+            comes_back.wait(10)
+        return picture((RED, 0, 0, 40))
+
+    monkeypatch.setattr(analysis_module, "read_file", read)
+    given = [PhotoSource(path) for path in ("first", "stalled/share.jpg", "last")]
+
+    analyses = list(make_analyser(jobs=1, timeout_s=0.2).analyse(given))
+    comes_back.set()
+
+    assert paths(analyses) == ["first", "stalled/share.jpg", "last"]
+    assert [each.result({}).status for each in analyses] == ["ok", "error", "ok"]
+    error = analyses[1].error
+    assert error is not None
+    assert (error.code, error.message) == ("timeout", "stalled/share.jpg could not be read within 0 s")
+
+
+class FakeStore:
+    """Knows what it was told; `asked` holds the hashes that it was asked for."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, PhotoResult] = {}
+        self.kept: list[tuple[str, str, str]] = []
+        self.asked: list[str] = []
+
+    def find(self, content_hash: str) -> PhotoResult | None:
+        self.asked.append(content_hash)
+        return self.known.get(content_hash)
+
+    def keep(self, source: PhotoSource, content_hash: str, result: PhotoResult) -> None:
+        self.kept.append((source.path, content_hash, result.status))
+        if content_hash:
+            self.known.setdefault(content_hash, result)
+
+
+class TestAStoreOfAnalyses:
+    """What is known of a content is not computed again."""
+
+    def test_every_photo_is_kept_and_known_by_content(
+        self, make_analyser: Make, detector: FakeDetector, tmp_path: Path
+    ) -> None:
+        store, data = FakeStore(), picture((RED, 0, 0, 40))
+        first = list(make_analyser(store=store).analyse([PhotoSource("a", data), PhotoSource(str(tmp_path / "none"))]))
+        again = list(make_analyser(store=store).analyse([PhotoSource("moved", data)]))
+
+        assert detector.batches == [["a"]]
+        assert (again[0].faces, again[0].width) == (first[0].faces, 100)
+        digest = hashlib.sha256(data).hexdigest()
+        kept = [("a", digest, "ok"), (str(tmp_path / "none"), "", "error"), ("moved", digest, "ok")]
+        assert sorted(store.kept) == sorted(kept)
+
+    def test_a_file_whose_content_is_known_is_not_even_read(self, make_analyser: Make, tmp_path: Path) -> None:
+        store = FakeStore()
+        path = write_picture(tmp_path / "photo.png", (RED, 0, 0, 40))
+        (first,) = make_analyser(store=store).analyse([PhotoSource(path)])
+        Path(path).unlink()
+
+        (again,) = make_analyser(store=store).analyse([PhotoSource(path, content_hash=first.content_hash)])
+
+        assert (again.error, again.faces) == (None, first.faces)
+
+    def test_networks_are_prepared_only_for_what_is_not_known(self, make_analyser: Make) -> None:
+        store, prepared = FakeStore(), []
+
+        def analyse(colour: tuple[int, int, int]) -> None:
+            source = PhotoSource("photo", picture((colour, 0, 0, 40)))
+            list(make_analyser(store=store, prepare=lambda: prepared.append(colour)).analyse([source]))
+
+        for colour in (RED, RED, BLUE):
+            analyse(colour)
+
+        assert prepared == [RED, BLUE]
+
+    def test_an_error_is_not_taken_for_that_of_another_file(self, make_analyser: Make) -> None:
+        store = FakeStore()
+        given = [PhotoSource("a.jpg", b"no picture at all"), PhotoSource("b.jpg", b"no picture at all")]
+
+        analyses = list(make_analyser(store=store).analyse(given))
+
+        messages = [each.error.message.split()[0] for each in analyses if each.error]
+        assert messages == ["a.jpg", "b.jpg"]
+
+    def test_photos_that_are_to_be_drawn_are_decoded_all_the_same(self, make_analyser: Make) -> None:
+        store, source = FakeStore(), sources(1)
+        list(make_analyser(store=store).analyse(source))
+
+        (analysis,) = make_analyser(store=store, keep_photos=True).analyse(source)
+
+        assert analysis.photo is not None
 
 
 def test_a_face_that_cannot_be_aligned_is_left_out_with_a_warning(make_analyser: Make) -> None:
@@ -232,7 +313,7 @@ def test_a_face_that_cannot_be_embedded_is_left_out_with_a_warning_and_stops_no_
     blank = PhotoSource("blank", picture((BLANK, 0, 0, 50)))
     last = PhotoSource("last", picture((BLUE, 0, 0, 50)))
 
-    analyses = list(make_analyser(batch_size=3).analyse([both, blank, last]))
+    analyses = list(make_analyser(jobs=3).analyse([both, blank, last]))
 
     vectors = [[face.embedding.vector.tolist() for face in each.faces if face.embedding] for each in analyses]
     assert vectors == [[[0, 1, 0]], [], [[0, 0, 1]]]
@@ -272,7 +353,7 @@ class TestSmallFacesOfLargePhotos:
         assert embedder.scales == [0.125]
         assert analysis.faces[0].detection.box_xyxy.tolist() == [64, 64, 192, 192]
 
-    @pytest.mark.parametrize(("side", "scale"), [(64, 0.25), (32, 0.5), (24, 1.0), (8, 1.0)])
+    @pytest.mark.parametrize(("side", "scale"), [(64, 0.125), (32, 0.25), (16, 0.5), (8, 1.0)])
     def test_the_smallest_face_decides_at_which_scale_the_photo_is_decoded_again(
         self, make_analyser: Make, embedder: FakeEmbedder, side: int, scale: float
     ) -> None:
@@ -280,21 +361,21 @@ class TestSmallFacesOfLargePhotos:
 
         assert embedder.scales == [scale, scale]
         assert [face.embedding.vector.tolist() for face in analysis.faces if face.embedding] == [[1, 0, 0], [0, 1, 0]]
-        assert (analysis.result({}).width, analysis.data) == (512, b"")
+        assert analysis.result({}).width == 512
 
     def test_a_photo_that_cannot_be_decoded_larger_is_used_as_it_is(
         self, make_analyser: Make, embedder: FakeEmbedder, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         decode = analysis_module.decode_photo
 
-        def refuse_large(data: bytes, source: str, *, min_long_side: int, salvage: bool) -> Photo:
+        def refuse_large(data: bytes, source: str, *, min_long_side: int, **options: object) -> Photo:
             if min_long_side > 64:
                 raise UnreadableImageError("large.jpg has too many pixels", code="too_large")
-            return decode(data, source, min_long_side=min_long_side, salvage=salvage)
+            return decode(data, source, min_long_side=min_long_side, **options)
 
         monkeypatch.setattr(analysis_module, "decode_photo", refuse_large)
 
-        (analysis,) = make_analyser().analyse([self.source((GREEN, 256, 256, 64))])
+        (analysis,) = make_analyser().analyse([self.source((GREEN, 256, 256, 32))])
 
         assert embedder.scales == [0.125]
         assert analysis.faces[0].embedding is not None

@@ -16,6 +16,17 @@ from facecli.types import Embedding
 HALF = float(np.float32(0.5**0.5))  # cosine of yellow with red and with green
 
 
+class InTwos:
+    """An analyser that is asked for two photos at a time."""
+
+    def __init__(self, analyser: Analyser) -> None:
+        self._analyser = analyser
+
+    def analyse_in_batches(self, sources):
+        for start in range(0, len(sources), 2):
+            yield list(self._analyser.analyse(sources[start : start + 2]))
+
+
 def enrol(gallery: Gallery, name: str, vector: list[float], model_id: str = "fake") -> None:
     embedding = Embedding(np.array(vector, np.float32), model_id)
     gallery.add_templates(name, [NewTemplate(embedding, 1.0, f"{name}.jpg", f"hash {name}", np.array([0, 0, 9, 9]))])
@@ -111,16 +122,31 @@ def test_in_an_empty_gallery_everybody_is_unknown(gallery: Gallery, analyser: An
 
 
 def test_somebody_enrolled_between_batches_is_found_in_the_next(people: Gallery, analyser: Analyser) -> None:
-    blue = picture((BLUE, 0, 0, 50))
-    sources = [PhotoSource(str(number), blue) for number in range(4)]
+    sources = [PhotoSource(str(number), picture((BLUE, 0, 0, 50))) for number in range(4)]
     search = GallerySearch(people)
-    found = identify_photos(sources, analyser, search, decisions(people, search, 0.9), candidates=1)
+    in_twos = InTwos(analyser)
+    found = identify_photos(sources, in_twos, search, decisions(people, search, 0.9), candidates=1)
 
     first = [names(next(found)) for _ in range(2)]
     enrol(people, "Blue", [0, 0, 1])
 
     assert first == [[None], [None]]
     assert [names(analysis) for analysis in found] == [["Blue"], ["Blue"]]
+
+
+def test_a_fixed_rule_is_that_of_the_beginning(people: Gallery, analyser: Analyser) -> None:
+    sources = [PhotoSource(str(number), picture((BLUE, 0, 0, 50))) for number in range(4)]
+    search = GallerySearch(people)
+    rules = decisions(people, search, 0.9)
+    found = identify_photos(sources, InTwos(analyser), search, rules, candidates=1, fixed=True)
+
+    first = [next(found) for _ in range(2)]
+    monkey = decisions(people, search, 0.5)
+    rules.rule = monkey.rule
+    last = list(found)
+
+    thresholds = [analysis.faces[0].identification.threshold for analysis in [*first, *last]]
+    assert thresholds == [0.9] * 4
 
 
 def test_templates_of_another_model_are_never_compared(gallery: Gallery, analyser: Analyser) -> None:

@@ -8,7 +8,7 @@ import pytest
 from facecli.errors import NoFaceError, SeveralFacesError
 from facecli.services.analysis import Analysis, PhotoSource
 from facecli.services.selection import OnMulti, the_face
-from facecli.types import Detection, Face, Photo, Quality
+from facecli.types import Detection, Face, Quality
 
 
 def face(size: float, left: float = 0, inside: float | None = None) -> Face:
@@ -22,8 +22,7 @@ def analysis(*sizes: float) -> Analysis:
 
 
 def of(*faces: Face) -> Analysis:
-    photo = Photo(np.zeros((100, 200, 3), np.uint8))
-    return Analysis(PhotoSource("team.jpg"), photo, faces=faces)
+    return Analysis(PhotoSource("team.jpg"), width=200, height=100, faces=faces)
 
 
 @pytest.mark.parametrize("sizes", [(80,), (80, 39), (39, 80, 20, 10)])

@@ -210,9 +210,8 @@ def _enrolled(analysis: Analysis, choice: FaceChoice) -> EnrolledPhoto:
         raise InputError(error.message, hint=error.hint, code=error.code)
     if any(face.embedding is None for face in analysis.faces):
         raise ValueError("evaluating verification needs an analyser with an embedder")
-    if error is not None or analysis.photo is None:
-        code, message = (error.code, error.message) if error is not None else ("unreadable_image", "not decoded")
-        return EnrolledPhoto(path, None, code, message, content_hash=analysis.content_hash)
+    if error is not None:
+        return EnrolledPhoto(path, None, error.code, error.message, content_hash=analysis.content_hash)
     if not analysis.faces:
         return EnrolledPhoto(path, None, NO_FACE, "no face was found", content_hash=analysis.content_hash)
     return EnrolledPhoto(
