@@ -291,8 +291,8 @@ class PhotoResult:
         From left to right is not promised; the largest face comes first.
     model : dict
         Detector, embedder, engine and device that made the result.
-    elapsed_ms : float
-        Wall time spent on this photo; its share of the batch where photos share one.
+    elapsed_ms : float or None
+        Wall time spent on this photo; None leaves it out of reports.
     """
 
     path: str
@@ -303,4 +303,4 @@ class PhotoResult:
     error: PhotoError | None = None
     warnings: tuple[str, ...] = ()
     model: dict[str, str] = field(default_factory=dict)
-    elapsed_ms: float = 0.0
+    elapsed_ms: float | None = 0.0

@@ -52,7 +52,7 @@ def identify_sources(
         analyser = app.analyser(photo_count=len(sources), keep_photos=annotate is not None)
         search = app.search(gallery)
         decisions = app.decisions(gallery, search)
-        _say_rule(call, decisions.rule())
+        say_rule(call, decisions.rule())
         analyses = identify_photos(
             sources,
             analyser,
@@ -72,7 +72,7 @@ def identify_sources(
         )
 
 
-def _say_rule(call: Call, rule: DecisionRule) -> None:
+def say_rule(call: Call, rule: DecisionRule) -> None:
     """Say what the threshold promises; without -v only where it cannot keep to the rate asked for."""
     from facecli.services.promises import promise, shortfall
 

@@ -20,6 +20,7 @@ from facecli.cli import (
     models,
     people,
     scan,
+    scans,
     verify,
 )
 from facecli.cli.messages import keep_stderr_to_ourselves
@@ -53,6 +54,7 @@ def root(
 app.command("enroll")(enroll.enroll)
 app.command("identify")(identify.identify)
 app.command("scan")(scan.scan)
+app.add_typer(scans.app, name="scans")
 app.command("verify")(verify.verify)
 app.command("calibrate")(calibrate.calibrate)
 app.command("detect")(detect.detect)

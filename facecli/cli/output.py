@@ -49,6 +49,28 @@ def results_stream(call: Call) -> Iterator[TextIO]:
         raise _cannot_write(call.output, error) from error
 
 
+@contextmanager
+def appended(call: Call) -> Iterator[TextIO]:
+    """Open what ``--output`` names to write behind what is there, or give standard output.
+
+    Raises
+    ------
+    FacecliError
+        If the file cannot be written.
+    """
+    if call.output is None or str(call.output) == "-":
+        with results_stream(call) as stream:
+            yield stream
+        return
+    try:
+        with call.output.open("a", encoding="utf-8") as stream:
+            yield stream
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise _cannot_write(call.output, error) from error
+
+
 def _cannot_write(path: Path, error: OSError) -> FacecliError:
     return FacecliError(
         f"cannot write {path}: {error.strerror or error}",

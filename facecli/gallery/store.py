@@ -55,7 +55,7 @@ class Gallery:
         create: bool = False,
         read_only: bool = False,
         busy_timeout_s: float = BUSY_TIMEOUT_S,
-    ) -> Gallery:
+    ) -> Self:
         """Open a gallery.
 
         Parameters

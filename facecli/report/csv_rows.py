@@ -40,7 +40,7 @@ COLUMNS: Final = (
     "threshold",
     "nearest",  # first candidate, named or not
     "nearest_person_id",
-    "elapsed_ms",  # of the photo, repeated for each face
+    "elapsed_ms",  # of the photo, repeated for each face; empty where it was not taken
     "fpir",  # share of strangers' searches that the threshold lets through; empty where it was given
     "probability",  # that the nearest is the right person, if half of all faces are of people enrolled
     "rejection",  # why a face is not named whatever it scores; empty where the threshold decided
@@ -102,7 +102,8 @@ def _row(record: dict[str, Any], face: dict[str, Any] | None, number: int) -> di
     """Spread a photo and one of its faces over the columns."""
     error = record["error"] or {}
     row = {
-        **{name: record[name] for name in ("path", "status", "warnings", "width", "height", "elapsed_ms")},
+        **{name: record[name] for name in ("path", "status", "warnings", "width", "height")},
+        "elapsed_ms": record.get("elapsed_ms"),
         "error_code": error.get("code"),
         "error": error.get("message"),
     }

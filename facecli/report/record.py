@@ -32,10 +32,10 @@ def photo_record(result: PhotoResult, *, with_embedding: bool = False) -> dict[s
     dict
         str, int, float, bool, None, list and dict only; a number that is not finite is None. Fields of steps
         that were not run are left out of a face: no ``quality``, or none of ``name``, ``person_id``, ``score``,
-        ``threshold``, ``rejection`` and ``candidates``.
+        ``threshold``, ``rejection`` and ``candidates``; and so is a time that was not taken.
     """
     error = result.error
-    return {
+    record: dict[str, Any] = {
         "schema": SCHEMA,
         "path": result.path,
         "status": result.status,
@@ -45,8 +45,10 @@ def photo_record(result: PhotoResult, *, with_embedding: bool = False) -> dict[s
         "faces": [face_record(face, with_embedding=with_embedding) for face in result.faces],
         "warnings": list(result.warnings),
         "model": dict(result.model),
-        "elapsed_ms": rounded(result.elapsed_ms, TIME_DECIMALS),
     }
+    if result.elapsed_ms is not None:
+        record["elapsed_ms"] = rounded(result.elapsed_ms, TIME_DECIMALS)
+    return record
 
 
 def face_record(face: Face, *, with_embedding: bool = False) -> dict[str, Any]:

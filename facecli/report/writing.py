@@ -14,6 +14,9 @@ PRIVATE_MODE: Final = 0o600
 
 _USUAL_MODE: Final = 0o666  # less what the umask takes
 
+# For a process that is to end at once.
+_unfinished: Final[set[Path]] = set()
+
 
 @contextmanager
 def written_whole(path: Path, mode: int = _USUAL_MODE) -> Iterator[TextIO]:
@@ -36,6 +39,7 @@ def written_whole(path: Path, mode: int = _USUAL_MODE) -> Iterator[TextIO]:
         return
     target = path.resolve()
     unfinished = target.with_name(f".{uuid.uuid4().hex}.tmp")
+    _unfinished.add(unfinished)
     try:
         descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with open(descriptor, "w", encoding="utf-8") as stream:
@@ -45,3 +49,10 @@ def written_whole(path: Path, mode: int = _USUAL_MODE) -> Iterator[TextIO]:
         unfinished.replace(target)
     finally:
         unfinished.unlink(missing_ok=True)
+        _unfinished.discard(unfinished)
+
+
+def discard_unfinished() -> None:
+    """Delete the files that have not taken their names yet; for a process that ends without unwinding."""
+    for path in tuple(_unfinished):
+        path.unlink(missing_ok=True)

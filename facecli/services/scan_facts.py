@@ -1,0 +1,82 @@
+"""What decides the results of a scan, and what of it has changed since."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facecli.decide.identification import DecisionRule
+from facecli.gallery.records import TemplateMatrix
+
+GALLERY: Final = "gallery"
+REVISION: Final = "gallery revision"
+CONTENT: Final = "gallery content"
+RULE: Final = "threshold in use"
+
+
+def scan_facts(
+    analysis_facts: Mapping[str, str],
+    settings: Mapping[str, object],
+    gallery_path: str,
+    matrix: TemplateMatrix,
+    rule: DecisionRule,
+) -> dict[str, str]:
+    """Return everything that decides the results of a scan.
+
+    Parameters
+    ----------
+    analysis_facts : mapping of str to str
+        What decides what an analysis gives.
+    settings : mapping of str to object
+        Further settings, by the name that a person knows.
+    gallery_path : str
+    matrix : TemplateMatrix
+        The gallery's content, as it is searched.
+    rule : DecisionRule
+        By which names are given.
+    """
+    return {
+        **analysis_facts,
+        **{name: str(value) for name, value in settings.items()},
+        GALLERY: gallery_path,
+        REVISION: str(matrix.revision),
+        CONTENT: _digest(matrix),
+        RULE: repr(float(rule.threshold)),
+    }
+
+
+def _digest(matrix: TemplateMatrix) -> str:
+    """Return a short form of what a gallery holds; a revision alone would not tell a gallery made anew."""
+    digest = hashlib.sha256(json.dumps(sorted(matrix.names.items())).encode("ascii"))
+    arrays: tuple[NDArray[Any], ...] = (matrix.person_ids, matrix.template_ids, matrix.vectors)
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).data if array.size else b"")
+    return digest.hexdigest()
+
+
+def changed_facts(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Say in words what differs; nothing if nothing does."""
+    changes = [
+        f"{name}: {before.get(name, 'not set')}, now {now.get(name, 'not set')}"
+        for name in dict.fromkeys([*before, *now])
+        if name not in (REVISION, CONTENT, RULE) and before.get(name) != now.get(name)
+    ]
+    if before.get(GALLERY) == now.get(GALLERY) and (
+        before.get(REVISION) != now.get(REVISION) or before.get(CONTENT) != now.get(CONTENT)
+    ):
+        changes.append(_gallery_change(before.get(REVISION, ""), now.get(REVISION, "")))
+    if not changes and before.get(RULE) != now.get(RULE):  # else it follows from what is named already
+        changes.append(f"{RULE}: {before.get(RULE, 'not set')}, now {now.get(RULE, 'not set')}")
+    return changes
+
+
+def _gallery_change(before: str, now: str) -> str:
+    if before.isdecimal() and now.isdecimal() and int(now) > int(before):
+        count = int(now) - int(before)
+        return f"the gallery has {count} {'change' if count == 1 else 'changes'} since"
+    return "the gallery is another one than it was"
