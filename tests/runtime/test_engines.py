@@ -5,6 +5,7 @@ from __future__ import annotations
 import locale
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -28,21 +29,21 @@ EMBEDDERS = ["sface", "mobilefacenet", "dlib-resnet"]
 DECODERS = {"centerface": centerface.decode, "yunet": yunet.decode}
 
 
-def torch_engine(device: str) -> TorchEngine:
+def torch_engine(device: str, **settings: Any) -> TorchEngine:
     if device == "cuda" and not cuda_device_count():
         pytest.skip("no CUDA device")
-    return TorchEngine(Device("cuda" if device == "cuda" else "cpu"))
+    return TorchEngine(Device("cuda" if device == "cuda" else "cpu"), **settings)
 
 
 @pytest.fixture(scope="module", params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
 def in_torch(request: pytest.FixtureRequest) -> Engine:
-    return torch_engine(request.param)
+    return torch_engine(request.param, precision="f32")
 
 
 @pytest.fixture(scope="module")
 def in_openvino() -> Engine:
     pytest.importorskip("openvino", reason="OpenVINO, which torch is compared with, is not installed")
-    return OpenVinoEngine()
+    return OpenVinoEngine(precision="f32")
 
 
 @pytest.fixture(scope="module")
@@ -186,6 +187,23 @@ def test_what_is_no_network_is_refused_by_name(
 def test_names() -> None:
     assert OpenVinoEngine().name == "openvino:cpu"
     assert TorchEngine(Device("cpu")).name == "torch:cpu"
+
+
+@pytest.mark.parametrize("name", EMBEDDERS)
+def test_company_changes_no_vector(in_torch: Engine, faces: list[tuple[Photo, Detection]], name: str) -> None:
+    alone = load(in_torch, name)
+    device = "cuda" if "cuda" in in_torch.name else "cpu"
+    merged = load(torch_engine(device, precision="f32", max_batch=8), name)
+    manifest = shipped_models()[name]
+    assert manifest.size_hw is not None
+    crops = [cv2.resize(photo.pixels, manifest.size_hw[::-1], interpolation=cv2.INTER_AREA)[None] for photo, _ in faces]
+
+    with ThreadPoolExecutor(len(crops)) as pool:
+        together = np.concatenate([each["embedding"] for each in pool.map(merged, crops)])
+
+    in_turn = np.concatenate([alone(crop)["embedding"] for crop in crops])
+    lengths = np.linalg.norm(in_turn, axis=1) * np.linalg.norm(together, axis=1)
+    assert ((in_turn * together).sum(1) / lengths).min() >= 0.99999
 
 
 def test_networks_that_load_at_once_leave_the_locale_as_it_was() -> None:
