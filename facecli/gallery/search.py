@@ -7,25 +7,32 @@ from collections.abc import Sequence
 import numpy as np
 
 from facecli.errors import ModelMismatchError
-from facecli.gallery.exact_index import ExactIndex
-from facecli.gallery.person_means import MEAN, with_means
+from facecli.gallery.array_file import DamagedFileError
+from facecli.gallery.exact_index import PersonScore
+from facecli.gallery.loading import FinderMaker, LoadedTemplates, load
+from facecli.gallery.person_means import MEAN
 from facecli.gallery.records import TemplateMatrix
 from facecli.gallery.store import Gallery
-from facecli.types import Candidate, Embedding
+from facecli.types import Candidate, Embedding, FloatArray
 
 
 class GallerySearch:
-    """Searches a gallery, keeping its templates in memory until the gallery changes.
+    """Searches a gallery, keeping its templates at hand until the gallery changes.
+
+    Templates of a large gallery are read from a file beside it; see `facecli.gallery.loading`.
 
     Parameters
     ----------
     gallery : Gallery
         Stays open as long as this is used.
+    make_finder : callable, optional
+        From the templates to what looks through them, instead of the processor: a GPU, say.
     """
 
-    def __init__(self, gallery: Gallery) -> None:
+    def __init__(self, gallery: Gallery, *, make_finder: FinderMaker | None = None) -> None:
         self._gallery = gallery
-        self._loaded: tuple[TemplateMatrix, ExactIndex] | None = None
+        self._make_finder = make_finder
+        self._loaded: LoadedTemplates | None = None
 
     def candidates(self, embeddings: Sequence[Embedding], k: int) -> list[tuple[Candidate, ...]]:
         """Rank the people nearest to each embedding.
@@ -57,8 +64,7 @@ class GallerySearch:
                 f"faces embedded by {' and '.join(model_ids)} cannot be searched together",
                 hint="Embed all of them with one model.",
             )
-        matrix, index = self._loaded_for(model_ids[0])
-        found = index.top_people(np.stack([embedding.vector for embedding in embeddings]), k)
+        matrix, found = self._found(model_ids[0], np.stack([embedding.vector for embedding in embeddings]), k)
         return [
             tuple(
                 Candidate(
@@ -83,15 +89,22 @@ class GallerySearch:
         ModelMismatchError
             If there are none of this model but some of others.
         """
-        return self._loaded_for(model_id)[0]
+        return self._loaded_for(model_id).matrix
 
-    def _loaded_for(self, model_id: str) -> tuple[TemplateMatrix, ExactIndex]:
+    def _found(self, model_id: str, probes: FloatArray, k: int) -> tuple[TemplateMatrix, list[list[PersonScore]]]:
+        loaded = self._loaded_for(model_id)
+        try:
+            return loaded.matrix, loaded.index.top_people(probes, k)
+        except DamagedFileError:
+            # The gallery itself is read once more; what it says is what counts.
+            loaded = self._loaded = load(self._gallery, model_id, self._make_finder, anew=True)
+            return loaded.matrix, loaded.index.top_people(probes, k)
+
+    def _loaded_for(self, model_id: str) -> LoadedTemplates:
         loaded = self._loaded
-        if loaded is None or (loaded[0].model_id, loaded[0].revision) != (model_id, self._gallery.revision):
+        if loaded is None or (loaded.matrix.model_id, loaded.matrix.revision) != (model_id, self._gallery.revision):
             self._loaded = loaded = None  # let go before the next one is read
-            matrix = with_means(self._gallery.matrix(model_id))
-            loaded = matrix, ExactIndex(matrix.vectors, matrix.person_ids, matrix.template_ids)
-            self._loaded = loaded
+            loaded = self._loaded = load(self._gallery, model_id, self._make_finder)
         return loaded
 
 

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facecli.errors import InputError, ModelMismatchError
@@ -31,6 +31,7 @@ def galleries(draw):
     return distinct[copies], np.sort(owners), probes
 
 
+@settings(deadline=None)
 @given(galleries(), st.integers(1, 310), st.integers(1, 2000))
 def test_search_is_brute_force_with_ties_to_the_lower_row(gallery, k, block_scores):
     vectors, _, probes = gallery
@@ -41,6 +42,7 @@ def test_search_is_brute_force_with_ties_to_the_lower_row(gallery, k, block_scor
         assert list(zip(line.tolist(), found.tolist(), strict=True)) == brute_force(probe, vectors)[:k]
 
 
+@settings(deadline=None)
 @given(galleries(), st.integers(1, 70), st.integers(1, 2000))
 def test_top_people_is_brute_force_over_the_best_template_of_each(gallery, k, block_scores):
     vectors, owners, probes = gallery

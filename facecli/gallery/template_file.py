@@ -1,0 +1,180 @@
+"""A gallery's templates as they are searched, in a file beside it that is mapped instead of read.
+
+Everything in it comes from the gallery and can be made again. It is used only if it is of the gallery's present state.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facecli.gallery.array_file import ArrayFile, ArrayWriter, joined, write_whole
+from facecli.gallery.codes import CODE_BLOCK, Codes, encode_block, parts
+from facecli.gallery.person_means import blocks_with_means, most_rows
+from facecli.gallery.records import TemplateMatrix
+from facecli.gallery.stamp import Stamp
+from facecli.types import FloatArray
+
+FORMAT: Final = 1
+
+SUFFIX: Final = ".index-"
+"""Between the gallery's name and a digest of the model's id."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredTemplates:
+    """Templates in an open file, with means.
+
+    Attributes
+    ----------
+    matrix : TemplateMatrix
+        Its vectors are checked as a whole when they are first asked for; `vectors` checks what it gives.
+    codes : Codes
+    """
+
+    file: ArrayFile
+    matrix: TemplateMatrix
+    codes: Codes
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the file."""
+        return self.file.path.stat().st_size
+
+
+class _FileMatrix(TemplateMatrix):
+    """A matrix whose vectors lie in a file, and are checked as a whole when they are first asked for."""
+
+    __slots__ = ("_file",)
+    _file: ArrayFile
+
+    def __init__(self, file: ArrayFile, model_id: str, names: Mapping[int, str], revision: int) -> None:
+        self._set("_file", file)
+        self._set("model_id", model_id)
+        self._set("template_ids", file.array("template_ids"))
+        self._set("person_ids", file.array("person_ids"))
+        self._set("names", names)
+        self._set("revision", revision)
+
+    def _set(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)  # frozen
+
+    @property
+    def vectors(self) -> FloatArray:
+        """Unit vectors, (T, D)."""
+        return self._file.array("vectors")
+
+
+class NameTable(Mapping[int, str]):
+    """Names by person_id, kept as they lie in the file.
+
+    Parameters
+    ----------
+    person_ids : ndarray of shape (N,), int64
+        Sorted.
+    text : ndarray of uint8
+        UTF-8, one name after another.
+    ends : ndarray of shape (N + 1,), int64
+        Where each name begins, and the last one ends.
+    """
+
+    def __init__(self, person_ids: NDArray[np.int64], text: NDArray[np.uint8], ends: NDArray[np.int64]) -> None:
+        self._person_ids, self._text, self._ends = person_ids, text, ends
+
+    def __getitem__(self, person_id: int) -> str:
+        place = int(np.searchsorted(self._person_ids, person_id))
+        if place == len(self._person_ids) or self._person_ids[place] != person_id:
+            raise KeyError(person_id)
+        return self._text[self._ends[place] : self._ends[place + 1]].tobytes().decode()
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._person_ids.tolist())
+
+    def __len__(self) -> int:
+        return len(self._person_ids)
+
+
+def template_path(gallery_path: str, model_id: str) -> Path:
+    """Return where the file of a gallery's templates of a model lies."""
+    digest = hashlib.blake2b(model_id.encode(), digest_size=6).hexdigest()
+    return Path(f"{gallery_path}{SUFFIX}{digest}")
+
+
+def read_templates(path: Path, stamp: Stamp) -> StoredTemplates | None:
+    """Open the file if it is there and of the state that `stamp` tells.
+
+    Raises
+    ------
+    DamagedFileError
+        If it is damaged.
+    """
+    try:
+        file = ArrayFile(path)
+    except OSError:  # not there, or not ours to read
+        return None
+    if file.facts.get("format") != FORMAT or file.facts.get("stamp") != stamp:
+        return None
+    names = NameTable(file.array("name_ids"), file.array("name_text"), file.array("name_ends"))
+    matrix = _FileMatrix(file, str(stamp["model_id"]), names, int(str(stamp["revision"])))
+    codes = Codes(file.rows("codes"), *(file.array(name) for name in ("scales", "errors", "lengths")))
+    return StoredTemplates(file, matrix, codes)
+
+
+def write_templates(path: Path, matrix: TemplateMatrix, stamp: Stamp) -> None:
+    """Write the file: whole or not at all, and readable by its owner alone.
+
+    Parameters
+    ----------
+    matrix : TemplateMatrix
+        As the gallery gives it, without means; in the state that `stamp` tells.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    write_whole(path, lambda file: _write(file, matrix, stamp))
+
+
+def _write(file: BinaryIO, matrix: TemplateMatrix, stamp: Stamp) -> None:
+    writer = ArrayWriter(file)
+    most, dimension = most_rows(matrix.person_ids), matrix.vectors.shape[1]
+    writer.reserve("vectors", "f4", (dimension,), most)
+    writer.reserve("codes", "i1", (dimension,), most)
+    writer.reserve("scales", "f4", (), most)
+    for name in ("errors", "lengths"):
+        writer.reserve(name, "f4", (), -(-most // CODE_BLOCK))
+    for name in ("template_ids", "person_ids"):
+        writer.reserve(name, "i8", (), most)
+    ids = sorted(matrix.names)
+    text, ends = joined(matrix.names[person_id] for person_id in ids)
+    names: dict[str, NDArray[Any]] = {"name_ids": np.array(ids, np.int64), "name_text": text, "name_ends": ends}
+    for name, array in names.items():
+        writer.reserve(name, array.dtype.str, (), len(array))
+        writer.append(name, array)
+    waiting: FloatArray = np.empty((0, dimension), np.float32)  # rows of a code block that is not full yet
+    for block in blocks_with_means(matrix):
+        writer.append("vectors", block.vectors)
+        writer.append("template_ids", block.template_ids)
+        writer.append("person_ids", block.person_ids)
+        waiting = np.concatenate([waiting, block.vectors])
+        full = len(waiting) // CODE_BLOCK * CODE_BLOCK
+        _append_codes(writer, waiting[:full])
+        waiting = waiting[full:]
+    _append_codes(writer, waiting)
+    writer.close({"format": FORMAT, "stamp": stamp})
+
+
+def _append_codes(writer: ArrayWriter, vectors: FloatArray) -> None:
+    for start, stop in parts(len(vectors), CODE_BLOCK):
+        encoded = encode_block(vectors[start:stop])
+        writer.append("codes", encoded.codes)
+        writer.append("scales", encoded.scales)
+        writer.append("errors", np.array([encoded.error], np.float32))
+        writer.append("lengths", np.array([encoded.length], np.float32))
