@@ -61,11 +61,14 @@ format: $(VENV)/.installed-dev ## Format the code.
 docs: $(VENV)/.installed-dev ## Rewrite the command reference in README.md.
 	$(BIN)/python -m facecli.cli.reference README.md
 
-bench: $(VENV)/.installed-dev ## Run the benchmarks in tests/bench.
-	@for script in tests/bench/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
-
-# The photos that it measures on do not ship: DATA=folder, or FACECLI_DATA.
+# The photos that it measures on do not ship: DATA=folder, or FACECLI_DATA. The bench makes its own where they are missing.
 DATA ?= $(or $(FACECLI_DATA),../shared/data)
+bench: $(VENV)/.installed-dev ## Time scan beside its peers and the machine's limits, then search (PEERS=environment, DATA=folder).
+	$(BIN)/python tests/bench/bench_scan.py --cache $(VENV)/bench $(if $(PEERS),--peers $(PEERS)) \
+	  $(if $(wildcard $(DATA)),--data $(DATA))
+	$(BIN)/python tests/bench/bench_search.py
+	$(BIN)/python tests/bench/bench_cuda.py
+
 eval: $(VENV)/.installed-dev ## Measure every figure about errors again, and write it to models/ (DATA=folder with the photos).
 	$(BIN)/python models/measure $(DATA) --cache $(VENV)/measured
 	FACECLI_DATA=$(DATA) $(BIN)/python tests/bench/bench_quality.py --card models/sface/CARD.md

@@ -8,6 +8,7 @@ import typer
 
 import facecli
 from facecli.cli import (
+    bench,
     calibrate,
     config,
     detect,
@@ -65,6 +66,7 @@ app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(models.app, name="models")
 app.add_typer(config.app, name="config")
 app.command("doctor")(doctor.doctor)
+app.command("bench")(bench.bench)
 
 
 def main() -> None:

@@ -1,0 +1,73 @@
+"""``facecli bench``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from facecli.cli.messages import say
+from facecli.cli.options import Call, FilesFrom, Nul, Recursive, command
+from facecli.errors import UsageError
+
+
+@command("mirror")
+def bench(
+    call: Call,
+    folders: Annotated[
+        list[str] | None, typer.Argument(metavar="[FOLDER]...", help="Folders of photos.", show_default=False)
+    ] = None,
+    files_from: FilesFrom = None,
+    nul: Nul = False,
+    recursive: Recursive = True,
+    photos: Annotated[
+        int, typer.Option("--photos", metavar="N", help="Photos to measure at most, evenly spread.")
+    ] = 200,
+    seconds: Annotated[float, typer.Option("--seconds", metavar="S", help="About how long to measure.")] = 30.0,
+) -> int:
+    """Measure how fast photos are scanned here, step by step, what the limit is and which settings would help.
+
+    The limit is that of decoding alone and of the networks' arithmetic at the rate of a matrix product. Nothing is
+    written, and no gallery is needed.
+    """
+    from facecli.app import GPU_BATCH_SIZE, App
+    from facecli.cli.documents import check_destinations, report_document
+    from facecli.cli.photos import gather
+    from facecli.runtime.peak import precisions, product_peak
+    from facecli.services.analysis import default_jobs
+    from facecli.services.bench import FolderBench, network_work
+    from facecli.services.bench_document import Machine, bench_document
+
+    if photos < 1:
+        raise UsageError(f"--photos cannot be {photos}", hint="Give a number from 1.")
+    if not 1 <= seconds <= 86_400:
+        raise UsageError(f"--seconds cannot be {seconds:g}", hint="Give a number of seconds from 1 to 86400.")
+    check_destinations(call, None)
+    settings = call.settings
+    sources = gather(call, folders, files_from, nul=nul, recursive=recursive)
+    app = App(settings)
+    tell = say if call.verbose else _nothing
+    analyser = app.analyser()
+    on_cpu = app.device.kind == "cpu"
+    threads = settings.jobs or (default_jobs() if on_cpu else 2 * GPU_BATCH_SIZE)
+    work = network_work(settings, app.embedder_manifest, app.embedder.side_px)
+    measurement = FolderBench(app.detector, app.embedder, analyser, threads, work, tell)
+    speed = measurement.measure(sources, photos=photos, seconds=seconds)
+    tell("multiplying matrices")
+    offered = {app.engine.precision, *precisions(app.engine_name)}
+    machine = Machine(
+        on_cpu=on_cpu,
+        cores=default_jobs(),
+        threads=threads,
+        precision=app.engine.precision,
+        peaks={each: product_peak(app.engine_name, each, seconds / 30) for each in sorted(offered)},
+        mirror=settings.mirror,
+        detector=settings.detector,
+    )
+    folder = ", ".join([*(folders or []), *filter(None, [files_from])])
+    report_document(call, bench_document(speed, machine, folder=folder, model=analyser.model))
+    return 0
+
+
+def _nothing(_: str) -> None:
+    """Say nothing."""

@@ -1,0 +1,390 @@
+"""How fast this machine works through a folder, step by step."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Generic, TypeVar
+
+from facecli.detect.letterbox import DetectionSize, letterbox
+from facecli.errors import FacecliError, GeometryError, InputError
+from facecli.media.images import decode_photo, read_file
+from facecli.runtime.flops import count_flops
+from facecli.runtime.fusion import Fusion
+from facecli.runtime.manifest import Manifest
+from facecli.runtime.weights import locate
+from facecli.services.analysis import Analyser, PhotoSource
+from facecli.services.stages import Detector, Embedder
+from facecli.settings import Settings
+from facecli.types import AlignedFace, Detection, Photo, PhotoError
+
+Thing = TypeVar("Thing")
+
+# How the time is divided. The scan is what the user wants to know; the rest explains it.
+_SCAN_SHARE, _READ_SHARE, _DECODE_SHARE, _DETECT_SHARE, _EMBED_SHARE = 0.4, 0.1, 0.2, 0.2, 0.1
+
+# Photos that are analysed before the clock starts, since networks prepare for every new shape of canvas; and those that
+# are scanned however long it takes, since fewer tell nothing of a folder.
+_WARM_UP_PHOTOS: Final = 8
+_LEAST_PHOTOS: Final = 8
+
+# Decoded photos that are kept for measuring the networks alone: some hundred at detection size.
+_HELD_BYTES: Final = 256 << 20
+
+# Faces embedded together by a thread, as if each photo showed so many.
+_FACES_TOGETHER: Final = 4
+
+# Sides of canvases are multiples of it, in pixels, for every network whose arithmetic can be counted.
+_STRIDE: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Things done in a stretch of time.
+
+    Attributes
+    ----------
+    count : int
+    seconds : float
+        Wall time.
+    cpu_seconds : float
+        Of all threads of the process.
+    """
+
+    count: int = 0
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+
+    @property
+    def per_second(self) -> float | None:
+        """Things a second; None if nothing was done."""
+        return self.count / self.seconds if self.count else None
+
+    @property
+    def ms_each(self) -> float | None:
+        """Wall time of one in milliseconds, as many threads as usual being at work; None if nothing was done."""
+        return self.seconds / self.count * 1000 if self.count else None
+
+    @property
+    def cpu_ms_each(self) -> float | None:
+        """Processor time of one in milliseconds; None if nothing was done."""
+        return self.cpu_seconds / self.count * 1000 if self.count else None
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkWork:
+    """Arithmetic of the networks.
+
+    Attributes
+    ----------
+    canvas_flops : callable
+        Floating point operations that the detector's network needs for a canvas of this height and width.
+    face_flops : int
+        Those of the embedder for one face, its mirror image included.
+    """
+
+    canvas_flops: Callable[[int, int], int]
+    face_flops: int
+
+
+@dataclass(frozen=True, slots=True)
+class FolderSpeed:
+    """What was measured of a folder.
+
+    Attributes
+    ----------
+    photos_found, photos_scanned : int
+        In the folder, and of them different ones in the time given.
+    failures : tuple of PhotoError
+        Of the latter.
+    faces_per_photo, megapixels, megabytes : float
+        Means of the photos scanned; pixels at full resolution.
+    scan, read, decode, detect : Rate
+        Of photos. `decode` reads too, from memory; `scan` is all of it together, the others are one step alone, with
+        all threads.
+    embed : Rate
+        Of faces.
+    peak_memory_bytes : int or None
+        The largest that the process had been when the scan ended; None where the system does not say.
+    flops_per_photo : float or None
+        Floating point operations of the networks; None where they cannot be counted.
+    """
+
+    photos_found: int
+    photos_scanned: int
+    failures: tuple[PhotoError, ...]
+    faces_per_photo: float
+    megapixels: float
+    megabytes: float
+    scan: Rate
+    read: Rate
+    decode: Rate
+    detect: Rate
+    embed: Rate
+    peak_memory_bytes: int | None
+    flops_per_photo: float | None
+
+
+@dataclass(slots=True)
+class _Scan:
+    """What the scan found, by path."""
+
+    rate: Rate = field(default_factory=Rate)
+    faces: dict[str, list[Detection]] = field(default_factory=dict)
+    pixels: list[int] = field(default_factory=list)
+    failures: dict[str, PhotoError] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FolderBench:
+    """Measures the steps of a scan.
+
+    Parameters
+    ----------
+    detector : Detector
+    embedder : Embedder
+    analyser : Analyser
+        The two together, as a scan uses them.
+    threads : int
+        As many as the analyser's.
+    work : NetworkWork or None
+        None where the networks' arithmetic cannot be counted.
+    tell : callable
+        Called with a line about what is done next.
+    """
+
+    detector: Detector
+    embedder: Embedder
+    analyser: Analyser
+    threads: int
+    work: NetworkWork | None = None
+    tell: Callable[[str], None] = lambda _: None
+
+    def measure(self, sources: Sequence[PhotoSource], *, photos: int, seconds: float) -> FolderSpeed:
+        """Measure up to `photos` photos, evenly spread over the folder, for about so many seconds.
+
+        Raises
+        ------
+        InputError
+            If there is no photo, or none of them can be read; code ``no_photos``.
+        """
+        if not sources:
+            raise InputError("there are no photos to measure", hint="Name a folder that holds some.", code="no_photos")
+        count = min(photos, len(sources))
+        sample = [sources[at * len(sources) // count].path for at in range(count)]
+        self.tell(f"reading {count} of {len(sources)} photos")
+        sizes: list[int] = []
+        read = repeat(sample, lambda path: sizes.append(len(read_file(path))), self.threads, seconds * _READ_SHARE, 1)
+        self.tell("scanning")
+        scan = self._scan(sample, seconds * _SCAN_SHARE)
+        peak_memory = peak_memory_bytes()
+        self.tell(f"decoding only, {self.threads} threads")
+        good = list(scan.faces)
+        decode = repeat(good, self._decode, self.threads, seconds * _DECODE_SHARE)
+        held = list(_until_full(map(self._decode, good)))
+        self.tell(f"detecting only, {len(held)} photos that lie in memory")
+        detect = repeat(held, lambda photo: self.detector.detect([photo]), self.threads, seconds * _DETECT_SHARE)
+        groups = list(self._face_groups(held, scan.faces))
+        self.tell(f"embedding only, {sum(map(len, groups))} faces that lie in memory")
+        embed = repeat(groups, self.embedder.embed, self.threads, seconds * _EMBED_SHARE, count=len)
+        faces_per_photo = sum(map(len, scan.faces.values())) / len(good)
+        return FolderSpeed(
+            photos_found=len(sources),
+            photos_scanned=len(good) + len(scan.failures),
+            failures=tuple(scan.failures.values()),
+            faces_per_photo=faces_per_photo,
+            megapixels=sum(scan.pixels) / len(good) / 1e6,
+            megabytes=sum(sizes) / len(sizes) / 1e6 if sizes else 0.0,
+            scan=scan.rate,
+            read=read,
+            decode=decode,
+            detect=detect,
+            embed=embed,
+            peak_memory_bytes=peak_memory,
+            flops_per_photo=None
+            if self.work is None
+            else flops_per_photo(held, self.detector.size, self.work, faces_per_photo),
+        )
+
+    def _scan(self, paths: Sequence[str], seconds: float) -> _Scan:
+        """Analyse photos until the time is up, from the first again if there are too few."""
+        for _ in self.analyser.analyse(PhotoSource(path) for path in paths[:_WARM_UP_PHOTOS]):
+            pass
+        found, count, least = _Scan(), 0, min(_LEAST_PHOTOS, len(paths))
+        running = self.analyser.analyse(PhotoSource(path) for path in itertools.cycle(paths))
+        watch = _Watch(seconds)
+        for analysis in running:
+            count += 1
+            path = analysis.source.path
+            if analysis.error is not None:
+                found.failures[path] = analysis.error
+            elif path not in found.faces:
+                found.faces[path] = [face.detection for face in analysis.faces]
+                found.pixels.append(analysis.width * analysis.height)
+            known = len(found.faces) + len(found.failures)
+            if watch.is_over and known >= least and (found.faces or known == len(paths)):
+                break
+        found.rate = watch.rate(count)
+        if isinstance(running, Generator):
+            running.close()  # begins nothing more of the endless list
+        if not found.faces:
+            error = next(iter(found.failures.values()))
+            raise InputError(f"none of {len(paths)} photos can be read: {error.message}", code="no_photos")
+        return found
+
+    def _decode(self, path: str) -> Photo:
+        return decode_photo(read_file(path), path, min_long_side=self.detector.size.decode_side_px)
+
+    def _face_groups(self, photos: Iterable[Photo], faces: dict[str, list[Detection]]) -> Iterator[list[AlignedFace]]:
+        """Cut the faces out of photos, and give them as many at a time as are to be embedded together."""
+        cut: list[AlignedFace] = []
+        for photo in photos:
+            for detection in faces[photo.source]:
+                with contextlib.suppress(GeometryError):
+                    cut.append(self.embedder.align(photo, detection))
+        for start in range(0, len(cut), _FACES_TOGETHER):
+            yield cut[start : start + _FACES_TOGETHER]
+
+
+def network_work(settings: Settings, embedder: Manifest | Fusion, side_px: int) -> NetworkWork | None:
+    """Count the arithmetic of the networks that the settings name.
+
+    Parameters
+    ----------
+    settings : Settings
+    embedder : Manifest or Fusion
+        What the embedder of the settings is.
+    side_px : int
+        Side of its crops, where its manifest does not say.
+
+    Returns
+    -------
+    NetworkWork or None
+        None where they are no ONNX files: MTCNN's work depends on what it sees, and torch's own files hold no graph.
+    """
+    parts = [part.manifest for part in embedder.parts] if isinstance(embedder, Fusion) else [embedder]
+    if settings.detector == "mtcnn" or any(part.path.suffix != ".onnx" for part in parts):
+        return None
+    path = locate(settings.detector, cache_dir=settings.cache_dir / "models", offline=settings.offline).path
+    views = 2 if settings.mirror else 1
+    face_flops = views * sum(count_flops(part.path, *(part.size_hw or (side_px, side_px))) for part in parts)
+    return NetworkWork(lambda height, width: count_flops(path, height, width), face_flops)
+
+
+def flops_per_photo(photos: Iterable[Photo], size: DetectionSize, work: NetworkWork, faces_per_photo: float) -> float:
+    """Return the floating point operations that the networks need for these photos, as a mean."""
+    count, total = 0, 0
+    for photo in photos:
+        box = letterbox(photo, size, _STRIDE)
+        count += 1
+        total += 0 if box is None else work.canvas_flops(*box.canvas.shape[:2])
+    return total / count + faces_per_photo * work.face_flops
+
+
+class _Watch:
+    """Wall and processor time from when it was made."""
+
+    def __init__(self, seconds: float) -> None:
+        self._started, self._cpu_started = time.perf_counter(), time.process_time()
+        self._seconds = seconds
+
+    @property
+    def is_over(self) -> bool:
+        return time.perf_counter() - self._started >= self._seconds
+
+    def rate(self, count: int) -> Rate:
+        return Rate(count, time.perf_counter() - self._started, time.process_time() - self._cpu_started)
+
+
+class _Shared(Generic[Thing]):
+    """Things handed out one by one to several threads."""
+
+    def __init__(self, things: Iterator[Thing]) -> None:
+        self._things = things
+        self._lock = threading.Lock()
+
+    def __iter__(self) -> Iterator[Thing]:
+        while True:
+            with self._lock:
+                try:
+                    thing = next(self._things)
+                except StopIteration:
+                    return
+            yield thing
+
+
+def repeat(
+    things: Sequence[Thing],
+    work: Callable[[Thing], Any],
+    threads: int,
+    seconds: float,
+    rounds: int | None = None,
+    *,
+    count: Callable[[Thing], int] = lambda _: 1,
+) -> Rate:
+    """Work on things in threads, over and over, until the time is up.
+
+    Parameters
+    ----------
+    things : sequence
+    work : callable
+        What it raises of `FacecliError` means that the thing is not counted.
+    threads : int
+    seconds : float
+    rounds : int, optional
+        Stop when each thing was worked on so many times; by default there is no such end.
+    count : callable
+        How much each thing counts.
+
+    Returns
+    -------
+    Rate
+        Of nothing where there are no things.
+    """
+    if not things:
+        return Rate()
+    endless = itertools.cycle(things)
+    shared = _Shared(endless if rounds is None else itertools.islice(endless, rounds * len(things)))
+    done = [0] * threads
+    watch = _Watch(seconds)
+
+    def run(number: int) -> None:
+        for thing in shared:
+            with contextlib.suppress(FacecliError):
+                work(thing)
+                done[number] += count(thing)
+            if watch.is_over:
+                return
+
+    workers = [threading.Thread(target=run, args=(number,), name="bench") for number in range(threads)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    return watch.rate(sum(done))
+
+
+def peak_memory_bytes() -> int | None:
+    """Return the most memory that this process has held so far, or None where the system does not say."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    import sys
+
+    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return largest if sys.platform == "darwin" else largest * 1024  # Linux counts in kB
+
+
+def _until_full(photos: Iterable[Photo]) -> Iterator[Photo]:
+    """Yield photos as long as they fit into the memory that is kept for them; one at least."""
+    size = 0
+    for photo in photos:
+        yield photo
+        size += photo.pixels.nbytes
+        if size >= _HELD_BYTES:
+            return

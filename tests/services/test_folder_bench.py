@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from fakes import BLUE, GREEN, RED, FakeDetector, FakeEmbedder, write_picture
+
+from facecli.errors import InputError, UnreadableImageError
+from facecli.services.analysis import Analyser, PhotoSource
+from facecli.services.bench import FolderBench, NetworkWork, Rate, repeat
+
+
+@pytest.fixture
+def bench(detector: FakeDetector, embedder: FakeEmbedder, make_analyser: Callable[..., Analyser]) -> FolderBench:
+    work = NetworkWork(lambda height, width: 10 * height * width, face_flops=1000)
+    return FolderBench(detector, embedder, make_analyser(jobs=2), threads=2, work=work)
+
+
+def sources(folder: Path, *pictures: tuple[object, ...]) -> list[PhotoSource]:
+    return [PhotoSource(write_picture(folder / f"{number}.png", *squares)) for number, squares in enumerate(pictures)]
+
+
+def test_what_is_counted_of_a_folder(bench: FolderBench, tmp_path: Path) -> None:
+    photos = sources(tmp_path, ((RED, 0, 0, 20), (GREEN, 50, 50, 20)), ((BLUE, 0, 0, 20),), ())
+
+    speed = bench.measure(photos, photos=10, seconds=0.5)
+
+    assert (speed.photos_found, speed.photos_scanned, speed.failures) == (3, 3, ())
+    assert speed.faces_per_photo == 1.0
+    assert speed.megapixels == pytest.approx(0.01)
+    # Two canvases of 128 x 128 and none for the black photo, whose edge map is blank.
+    assert speed.flops_per_photo == pytest.approx(2 * 10 * 128 * 128 / 3 + 1000)
+    for rate in (speed.scan, speed.read, speed.decode, speed.detect, speed.embed):
+        assert rate.count > 0
+        assert rate.per_second == pytest.approx(1000 / rate.ms_each)
+    assert speed.peak_memory_bytes is None or speed.peak_memory_bytes > 2**20
+
+
+def test_a_sample_is_spread_over_the_folder(bench: FolderBench, detector: FakeDetector, tmp_path: Path) -> None:
+    speed = bench.measure(sources(tmp_path, *[((RED, 0, 0, 20),)] * 9), photos=3, seconds=0.2)
+
+    assert (speed.photos_found, speed.photos_scanned) == (9, 3)
+    assert {Path(source).name for batch in detector.batches for source in batch} == {"0.png", "3.png", "6.png"}
+
+
+def test_a_photo_that_fails_is_told_and_stops_nothing(bench: FolderBench, tmp_path: Path) -> None:
+    photos = sources(tmp_path, ((RED, 0, 0, 20),), ())
+    (tmp_path / "1.png").write_bytes(b"torn")
+
+    speed = bench.measure(photos, photos=10, seconds=0.3)
+
+    assert speed.photos_scanned == 2
+    assert [error.code for error in speed.failures] == ["not_an_image"]
+    assert speed.faces_per_photo == 1.0
+
+
+def test_no_face_at_all_leaves_embedding_unknown(bench: FolderBench, tmp_path: Path) -> None:
+    speed = bench.measure(sources(tmp_path, ()), photos=10, seconds=0.2)
+
+    assert (speed.embed, speed.embed.per_second, speed.embed.ms_each) == (Rate(), None, None)
+
+
+def test_a_folder_without_photos_and_one_of_broken_ones(bench: FolderBench, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="there are no photos to measure"):
+        bench.measure([], photos=10, seconds=0.2)
+    (tmp_path / "a.jpg").write_bytes(b"torn")
+    with pytest.raises(InputError, match=r"none of 1 photos can be read: .*a\.jpg"):
+        bench.measure([PhotoSource(str(tmp_path / "a.jpg"))], photos=10, seconds=0.2)
+
+
+def test_work_is_repeated_until_the_time_is_up() -> None:
+    started = time.perf_counter()
+    rate = repeat([1, 2, 3], lambda _: time.sleep(0.001), threads=2, seconds=0.1)
+
+    assert 0.1 <= rate.seconds <= time.perf_counter() - started
+    assert rate.count > 3
+
+
+def test_or_once_and_what_fails_is_not_counted() -> None:
+    def work(number: int) -> None:
+        if number == 2:
+            raise UnreadableImageError("torn")
+
+    assert repeat([1, 2, 3], work, 2, seconds=60, rounds=1, count=lambda number: number).count == 4
