@@ -89,6 +89,8 @@ def decode_analysis(record: bytes) -> PhotoResult | None:
             return None
         start = _HEAD.size + length
         header = json.loads(record[_HEAD.size : start])
+        if not isinstance(header, dict):
+            return None
         faces, end = _decoded_faces(record, start, header)
         if end != len(record):
             return None

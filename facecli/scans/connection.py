@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from facecli.errors import FacecliError
-from facecli.scans.schema import migrate
+from facecli.scans.schema import migrate, read_version, transaction
 from facecli.scans.translation import DAMAGED, primary_code, translated, unopenable_error
 
 MEMORY: Final = ":memory:"
@@ -94,8 +94,10 @@ def _opened(path: str, busy_timeout_s: float) -> sqlite3.Connection:
     connection = sqlite3.connect(uri, uri=True, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False)
     try:
         _configure(connection)
-        migrate(connection, path)
+        with transaction(connection, "DEFERRED"):
+            read_version(connection, path)  # before anything is changed in what may be another's
         _switch_to_wal(connection, time.monotonic() + busy_timeout_s)
+        migrate(connection, path)
     except BaseException:
         connection.close()
         raise
