@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from facecli.decide.calibration import LEAST_SUPPORT
 from facecli.detect.letterbox import DetectionSize
+from facecli.detect.single_shot import FirstLook
 from facecli.embed.quality import assess
 from facecli.errors import ConfigError, UsageError
 from facecli.gallery.search import GallerySearch
@@ -51,10 +52,13 @@ class DetectorDefaults(NamedTuple):
 
     network_face_px: int
     threshold: float
+    first_look: FirstLook | None = None
 
 
 DETECTOR_DEFAULTS: Final = {
-    "centerface": DetectorDefaults(network_face_px=20, threshold=0.4),
+    "centerface": DetectorDefaults(
+        network_face_px=20, threshold=0.4, first_look=FirstLook(long_side_px=480, doubt=0.1, sure_px=32)
+    ),
     "yunet": DetectorDefaults(network_face_px=20, threshold=0.6),
     "mtcnn": DetectorDefaults(network_face_px=20, threshold=0.7),
 }
@@ -155,6 +159,7 @@ class App:
             size=size,
             threshold=threshold,
             use_edges=settings.edges,
+            first_look=DETECTOR_DEFAULTS[name].first_look,
         )
 
     @property

@@ -9,7 +9,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from facecli.detect.edges import edge_map
+from facecli.detect.edges import EdgeMap
 from facecli.types import FloatArray, Photo, PixelArray
 
 # Borders are cut only if that spares at least this share of the canvas, and by this many strides at a time: every new
@@ -81,16 +81,14 @@ class Letterbox:
         return np.asarray(points_xy / self.scale_xy + self.origin_xy, np.float32)
 
 
-def letterbox(photo: Photo, size: DetectionSize, stride: int, *, use_edges: bool = True) -> Letterbox | None:
-    """Prepare a photo for the network, or return None if its edge map shows no structure.
+def letterbox(photo: Photo, size: DetectionSize, stride: int, edges: EdgeMap | None = None) -> Letterbox:
+    """Prepare a photo for the network.
 
-    Uniform borders are cut by whole strides of the finished canvas: the network's grid stays where it was on the
-    photo, so that cutting changes neither what it sees of the rest nor any coordinate that comes back.
+    Where its edge map is given, uniform borders are cut by whole strides of the finished canvas: the network's grid
+    stays where it was on the photo, so that cutting changes neither what it sees of the rest nor any coordinate that
+    comes back.
     """
     pixels = photo.pixels
-    edges = edge_map(pixels) if use_edges else None
-    if edges is not None and edges.is_blank:
-        return None
     scale = size.scale_for(photo.full_width, photo.full_height)
     width, height = max(1, round(photo.full_width * scale)), max(1, round(photo.full_height * scale))
     if (width, height) != (pixels.shape[1], pixels.shape[0]):
@@ -116,12 +114,11 @@ def _in_steps(first: float, last: float, step: int, end: int) -> tuple[int, int]
     return int(first // step) * step, min(math.ceil(last / step) * step, end)
 
 
-def in_batches(boxes: list[Letterbox | None], max_pixels: int) -> list[list[int]]:
-    """Group canvases of one shape into batches of at most `max_pixels` (but at least one); None are left out."""
+def in_batches(boxes: list[Letterbox], max_pixels: int) -> list[list[int]]:
+    """Group canvases of one shape into batches of at most `max_pixels` (but at least one)."""
     by_shape: dict[tuple[int, ...], list[int]] = {}
     for index, box in enumerate(boxes):
-        if box is not None:
-            by_shape.setdefault(box.canvas.shape, []).append(index)
+        by_shape.setdefault(box.canvas.shape, []).append(index)
     batches = []
     for (height, width, _), members in by_shape.items():
         count = max(1, max_pixels // (height * width))

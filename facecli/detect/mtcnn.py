@@ -107,7 +107,7 @@ class MtcnnDetector:
         # Uniform borders stay: a cut shifts the windows of every level, and MTCNN's answers hang on where they lie.
         if self._use_edges and edge_map(photo.pixels).is_blank:
             return None
-        return letterbox(photo, self.size, 1, use_edges=False)
+        return letterbox(photo, self.size, 1)
 
     def _propose(self, photo: int, canvas: PixelArray) -> Candidates:
         """Look at every window of every pyramid level of one photo."""

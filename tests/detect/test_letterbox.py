@@ -3,10 +3,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from facecli.detect.edges import edge_map
 from facecli.detect.letterbox import DetectionSize, Letterbox, in_batches, letterbox
 from facecli.types import Photo
 
 NATIVE = DetectionSize(None, 20, max_long_side_px=1280)
+
+
+def cut(photo: Photo, size: DetectionSize = NATIVE) -> Letterbox:
+    return letterbox(photo, size, 32, edge_map(photo.pixels))
 
 
 def noise(height: int, width: int) -> np.ndarray:
@@ -39,7 +44,7 @@ def test_the_smallest_face_wanted_changes_the_canvas():
 
 def test_the_canvas_is_padded_with_black_to_whole_strides():
     pixels = np.maximum(noise(50, 70), 1)
-    box = letterbox(Photo(pixels), NATIVE, 32)
+    box = cut(Photo(pixels))
     assert box.canvas.shape == (64, 96, 3)
     np.testing.assert_array_equal(box.canvas[:50, :70], pixels)
     assert not box.canvas[50:].any()
@@ -48,29 +53,28 @@ def test_the_canvas_is_padded_with_black_to_whole_strides():
 
 def test_a_blank_photo_gives_nothing_unless_edges_are_ignored():
     photo = Photo(np.full((480, 640, 3), 200, np.uint8))
-    assert letterbox(photo, NATIVE, 32) is None
-    assert letterbox(photo, NATIVE, 32, use_edges=False).canvas.shape == (480, 640, 3)
+    assert letterbox(photo, NATIVE, 32).canvas.shape == (480, 640, 3)
 
 
 @pytest.mark.parametrize("size", [NATIVE, DetectionSize(35, 20), DetectionSize(12, 20)])
 def test_cutting_borders_leaves_the_grid_in_place(size):
     page = np.full((1200, 1000, 3), 255, np.uint8)
     page[700:1000, 600:900] = noise(300, 300)
-    whole, cut = (letterbox(Photo(page), size, 32, use_edges=use) for use in (False, True))
-    shift = (cut.origin_xy * cut.scale_xy).round().astype(int)
-    assert cut.canvas.size < 0.5 * whole.canvas.size
+    whole, box = letterbox(Photo(page), size, 32), cut(Photo(page), size)
+    shift = (box.origin_xy * box.scale_xy).round().astype(int)
+    assert box.canvas.size < 0.5 * whole.canvas.size
     assert (shift % 32 == 0).all()
     assert shift.all()
-    height, width = cut.canvas.shape[:2]
+    height, width = box.canvas.shape[:2]
     part = whole.canvas[shift[1] : shift[1] + height, shift[0] : shift[0] + width]
-    np.testing.assert_array_equal(cut.canvas, part)
-    np.testing.assert_array_equal(cut.scale_xy, whole.scale_xy)
+    np.testing.assert_array_equal(box.canvas, part)
+    np.testing.assert_array_equal(box.scale_xy, whole.scale_xy)
 
 
 def test_borders_that_spare_little_stay():
     page = np.full((640, 640, 3), 255, np.uint8)
     page[:, 40:] = noise(640, 600)
-    assert letterbox(Photo(page), NATIVE, 32).canvas.shape == (640, 640, 3)
+    assert cut(Photo(page)).canvas.shape == (640, 640, 3)
 
 
 sides = st.integers(1, 700)
@@ -81,7 +85,7 @@ sides = st.integers(1, 700)
 def test_the_way_back_leads_to_full_resolution(width, height, reduction, min_face, stride):
     full_width, full_height = width * reduction + reduction - 1, height * reduction
     photo = Photo(noise(height, width), "", full_width, full_height)
-    box = letterbox(photo, DetectionSize(min_face, 20), stride, use_edges=False)
+    box = letterbox(photo, DetectionSize(min_face, 20), stride)
     content = box.scale_xy * [full_width, full_height]
     # The content is whole pixels, its far corner is the photo's, and padding is less than a stride.
     np.testing.assert_allclose(content, content.round(), atol=1e-2)
@@ -104,17 +108,17 @@ def test_to_photo_undoes_scale_and_origin(point, scale, origin):
     np.testing.assert_allclose(box.to_photo(on_canvas), point, atol=0.01)
 
 
-def boxes_of(*shapes: tuple[int, int] | None) -> list[Letterbox | None]:
+def boxes_of(*shapes: tuple[int, int]) -> list[Letterbox]:
     ones = np.ones(2, np.float32)
-    return [None if shape is None else Letterbox(np.zeros((*shape, 3), np.uint8), ones, ones) for shape in shapes]
+    return [Letterbox(np.zeros((*shape, 3), np.uint8), ones, ones) for shape in shapes]
 
 
 def test_batches_hold_one_shape_and_no_more_than_their_pixels():
-    boxes = boxes_of((32, 64), (64, 32), None, (32, 64), (32, 64), (640, 640))
-    assert in_batches(boxes, 2 * 32 * 64) == [[0, 3], [4], [1], [5]]
+    boxes = boxes_of((32, 64), (64, 32), (32, 64), (32, 64), (640, 640))
+    assert in_batches(boxes, 2 * 32 * 64) == [[0, 2], [3], [1], [4]]
 
 
-@given(st.lists(st.sampled_from([None, (32, 32), (32, 64), (64, 64)])), st.integers(1, 10_000))
+@given(st.lists(st.sampled_from([(32, 32), (32, 64), (64, 64)])), st.integers(1, 10_000))
 def test_every_canvas_is_in_exactly_one_batch(shapes, max_pixels):
     boxes = boxes_of(*shapes)
     batches = in_batches(boxes, max_pixels)

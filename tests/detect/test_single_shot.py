@@ -3,7 +3,7 @@ import pytest
 from fake_network import SIDE_PX, MarkNetwork, decode_marks
 
 from facecli.detect.letterbox import DetectionSize
-from facecli.detect.single_shot import SingleShotDetector
+from facecli.detect.single_shot import FirstLook, RawFaces, SingleShotDetector
 from facecli.types import Detection, Photo
 
 RED = (255, 0, 0)
@@ -65,6 +65,66 @@ def test_cutting_a_border_moves_no_coordinate():
     assert values(found[0]) == values(found[1])
     assert found[0][0].box_xyxy.tolist() == [663.5, 462.5, 679.5, 478.5]
     assert np.prod(network.calls[0]) < 0.5 * np.prod(network.calls[1])
+
+
+class TestAGlance:
+    """Photos of 960 x 640 pixels, looked at in 480 x 320 first: a face of 16 pixels there is 32 pixels large."""
+
+    def network(self, *confidences: float) -> MarkNetwork:
+        """Give what is marked these confidences, one a call."""
+        network, left = MarkNetwork(), list(confidences)
+
+        def call(pictures: np.ndarray) -> dict[str, np.ndarray]:
+            return {name: value * left.pop(0) for name, value in MarkNetwork.__call__(network, pictures).items()}
+
+        network.answer = call
+        return network
+
+    def found(self, network: MarkNetwork, sure_px: float = 16, **more) -> tuple[list[float], list[tuple[int, ...]]]:
+        size = DetectionSize(more.pop("min_face", None), 20, max_long_side_px=960)
+        look = FirstLook(480, doubt=0.1, sure_px=sure_px)
+        detector = SingleShotDetector(network.answer, decode_marks, size=size, threshold=0.5, first_look=look, **more)
+        pixels = np.full((640, 960, 3), 128, np.uint8)
+        pixels[::7, ::7] = 0
+        pixels[300:302, 400:402] = RED  # a single pixel at half the size
+        (faces,) = detector.detect([Photo(pixels)])
+        return [round(face.confidence, 2) for face in faces], [shape[1:3] for shape in network.calls]
+
+    @pytest.mark.parametrize("confidence", [0.5, 1.0])
+    def test_is_enough_where_it_is_sure(self, confidence):
+        assert self.found(self.network(confidence)) == ([confidence], [(320, 480)])
+
+    @pytest.mark.parametrize("confidence", [0.0, 0.09])
+    def test_is_enough_where_nothing_is_like_a_face(self, confidence):
+        assert self.found(self.network(confidence)) == ([], [(320, 480)])
+
+    @pytest.mark.parametrize("confidence", [0.1, 0.49])
+    def test_what_might_be_a_face_is_looked_at_again(self, confidence):
+        assert self.found(self.network(confidence, 0.8)) == ([0.8], [(320, 480), (640, 960)])
+
+    def test_a_face_too_small_is_looked_at_again(self):
+        assert self.found(self.network(0.9, 0.8), sure_px=17) == ([0.8], [(320, 480), (640, 960)])
+
+    def test_is_not_taken_where_small_faces_are_asked_for(self):
+        assert self.found(self.network(0.9), min_face=20)[1] == [(640, 960)]
+
+    def test_is_not_worth_it_for_a_photo_little_larger(self):
+        network = MarkNetwork()
+        look = FirstLook(480, doubt=0.1, sure_px=1)
+        size = DetectionSize(None, 20, max_long_side_px=960)
+        detector = SingleShotDetector(network, decode_marks, size=size, threshold=0.5, first_look=look)
+        for long_side in (480, 799, 800):
+            detector.detect([photo_of(320, long_side, (20, 30))])
+        assert [shape[2] for shape in network.calls] == [480, 800, 480]  # the last one a glance
+
+
+def test_a_face_whose_size_is_no_number_is_none():
+    def decode(outputs, threshold):
+        boxes = np.array([[0, 0, 9, 9], [5, 5, 5, 9], [20, 20, np.nan, 30], [-np.inf, 40, 50, 50]], np.float32)
+        return RawFaces(boxes, np.zeros((4, 5, 2), np.float32), np.ones(4, np.float32))
+
+    detector = SingleShotDetector(MarkNetwork(), decode, size=DetectionSize(None, 20), threshold=0.5)
+    assert [face.box_xyxy.tolist() for face in detector.detect([photo_of(64, 96)])[0]] == [[0, 0, 9, 9]]
 
 
 def test_faces_at_the_border_are_not_clipped():
