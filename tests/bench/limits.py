@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from facecli.app import App
-from facecli.media.images import load_photo
+from facecli.cli.bench import counting_app
 from facecli.runtime.peak import precisions, product_peak
-from facecli.services.bench import flops_per_photo, network_work
+from facecli.services.analysis import PhotoSource
 from facecli.settings import Settings
 
 PHOTOS_COUNTED = 60
@@ -46,27 +46,25 @@ def read_bandwidth(megabytes: int = 256, seconds: float = 1.0) -> float:
     return best
 
 
-def photo_flops(folder: Path, faces_per_photo: float) -> float:
+def photo_flops(folder: Path) -> float:
     """Count the operations of the networks for the photos of a folder, as a mean."""
-    app = App(Settings())
-    work = network_work(app.settings, app.embedder_manifest, app.embedder.side_px)
-    if work is None:
+    app, flops = counting_app(Settings())
+    if flops is None:
         raise SystemExit("the arithmetic of these networks cannot be counted")
-    size = app.detector.size
     paths = sorted(folder.glob("*.jpg"))[:PHOTOS_COUNTED]
-    photos = (load_photo(path, min_long_side=size.decode_side_px) for path in paths)
-    return flops_per_photo(photos, size, work, faces_per_photo)
+    for _ in app.analyser().analyse(PhotoSource(str(path)) for path in paths):
+        pass
+    return flops() / len(paths)
 
 
 def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--photos", type=Path)
-    parser.add_argument("--faces", type=float, default=1.0, help="faces a photo")
     parser.add_argument("--seconds", type=float, default=1.0)
     options = parser.parse_args()
     if options.photos is not None:
-        print(json.dumps({"flops": photo_flops(options.photos, options.faces)}))
+        print(json.dumps({"flops": photo_flops(options.photos)}))
         return
     engine = App(Settings()).engine_name
     found = {name: product_peak(engine, name, options.seconds) for name in precisions(engine)}

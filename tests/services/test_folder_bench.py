@@ -2,20 +2,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fakes import BLUE, GREEN, RED, FakeDetector, FakeEmbedder, write_picture
 
 from facecli.errors import InputError, UnreadableImageError
 from facecli.services.analysis import Analyser, PhotoSource
-from facecli.services.bench import FolderBench, NetworkWork, Rate, repeat
+from facecli.services.bench import CountedNetwork, FolderBench, Rate, repeat
+from facecli.types import FloatArray, PixelArray
 
 
 @pytest.fixture
 def bench(detector: FakeDetector, embedder: FakeEmbedder, make_analyser: Callable[..., Analyser]) -> FolderBench:
-    work = NetworkWork(lambda height, width: 10 * height * width, face_flops=1000)
-    return FolderBench(detector, embedder, make_analyser(jobs=2), threads=2, work=work)
+    return FolderBench(detector, embedder, make_analyser(jobs=2), threads=2)
 
 
 def sources(folder: Path, *pictures: tuple[object, ...]) -> list[PhotoSource]:
@@ -30,12 +32,40 @@ def test_what_is_counted_of_a_folder(bench: FolderBench, tmp_path: Path) -> None
     assert (speed.photos_found, speed.photos_scanned, speed.failures) == (3, 3, ())
     assert speed.faces_per_photo == 1.0
     assert speed.megapixels == pytest.approx(0.01)
-    # Two canvases of 128 x 128 and none for the black photo, whose edge map is blank.
-    assert speed.flops_per_photo == pytest.approx(2 * 10 * 128 * 128 / 3 + 1000)
+    assert speed.flops_per_photo is None
     for rate in (speed.scan, speed.read, speed.decode, speed.detect, speed.embed):
         assert rate.count > 0
         assert rate.per_second == pytest.approx(1000 / rate.ms_each)
     assert speed.peak_memory_bytes is None or speed.peak_memory_bytes > 2**20
+
+
+def test_arithmetic_is_counted_by_what_networks_are_asked(
+    bench: FolderBench, detector: FakeDetector, tmp_path: Path
+) -> None:
+    """A network of 1,000 operations a photo, and of none for a face."""
+    counting = replace(bench, flops=lambda: 1000 * len(detector.batches))
+
+    speed = counting.measure(sources(tmp_path, ((RED, 0, 0, 20),)), photos=10, seconds=0.2)
+
+    assert speed.flops_per_photo == 1000
+
+
+def test_a_counted_network_is_the_network_and_counts() -> None:
+    seen = []
+
+    def network(pictures: PixelArray) -> dict[str, FloatArray]:
+        seen.append(pictures.shape)
+        return {"sum": pictures.sum((1, 2, 3), dtype=np.float32)}
+
+    counted = CountedNetwork(network, lambda height, width: 10 * height * width)
+    assert counted.flops == 0
+
+    (total,) = counted(np.ones((2, 4, 6, 3), np.uint8)).values()
+    counted(np.ones((1, 4, 4, 3), np.uint8))
+
+    assert total.tolist() == [72, 72]
+    assert seen == [(2, 4, 6, 3), (1, 4, 4, 3)]
+    assert counted.flops == 2 * 240 + 160
 
 
 def test_a_sample_is_spread_over_the_folder(bench: FolderBench, detector: FakeDetector, tmp_path: Path) -> None:
