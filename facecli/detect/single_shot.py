@@ -174,7 +174,7 @@ class SingleShotDetector:
         real = (corners[:, :2] < corners[:, 2:]).all(1) & np.isfinite(corners).all(1)
         detections = [
             Detection(corner, points, float(score))
-            for corner, points, score, is_real in zip(corners, landmarks, raw.scores[kept], real, strict=True)
+            for corner, points, score, is_real in zip(corners, landmarks, raw.scores[kept], real.tolist(), strict=True)
             if is_real
         ]
         return sorted(detections, key=lambda detection: -detection.size_px)

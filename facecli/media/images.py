@@ -13,12 +13,12 @@ import numpy as np
 from PIL import Image
 
 from facecli.errors import UnreadableImageError
-from facecli.media.colour import to_srgb
+from facecli.media.colour import is_srgb, to_srgb
 from facecli.media.damage import HOPELESS, translated
 from facecli.media.files import DEFAULT_LIMITS, ImageLimits, printable_name, read_file
 from facecli.media.formats import sniff
 from facecli.media.opening import Loaded, Request, load_image
-from facecli.media.orientation import UPRIGHT, orientation_of, put_upright, swaps_sides
+from facecli.media.orientation import UPRIGHT, orientation_of, put_upright, swaps_sides, turn_pixels
 from facecli.types import Photo, PixelArray
 
 __all__ = ["DEFAULT_LIMITS", "ImageLimits", "decode_photo", "load_photo", "read_file"]
@@ -101,6 +101,8 @@ def decode_photo(
 def _finish(loaded: Loaded, format_name: str, source: str) -> Photo:
     """Turn decoded pixels upright and into sRGB."""
     image = loaded.image
+    if loaded.pixels is not None:
+        return _finish_pixels(loaded, loaded.pixels, source)
     # Pillow scales what a PGM of more than 8 bits holds to 16 bits.
     white_level = 65535 if format_name == "PPM" and image.mode == "I" else getattr(image, "white_level", 0)
     profile = image.info.get("icc_profile")
@@ -111,6 +113,21 @@ def _finish(loaded: Loaded, format_name: str, source: str) -> Photo:
         width, height = height, width
     pixels = _copy_pixels(put_upright(colours, orientation))
     return Photo(pixels, source, width, height, (*loaded.notes, *notes))
+
+
+def _finish_pixels(loaded: Loaded, pixels: PixelArray, source: str) -> Photo:
+    """Do the same to pixels that did not come through Pillow, which is asked only for colours other than sRGB."""
+    info = loaded.image.info
+    profile = info.get("icc_profile")
+    notes: tuple[str, ...] = ()
+    if profile and not is_srgb(profile):
+        colours, notes = to_srgb(Image.fromarray(pixels), profile, 0)
+        pixels = _copy_pixels(colours)
+    orientation = orientation_of(info)
+    width, height = loaded.full_size
+    if swaps_sides(orientation):
+        width, height = height, width
+    return Photo(turn_pixels(pixels, orientation), source, width, height, (*loaded.notes, *notes))
 
 
 def _copy_pixels(image: Image.Image) -> PixelArray:

@@ -12,6 +12,7 @@ from facecli.errors import UnreadableImageError
 from facecli.media.damage import DECODER_ERRORS, HOPELESS, SALVAGEABLE, damage_of, translated
 from facecli.media.files import ImageLimits
 from facecli.media.formats import open_image
+from facecli.types import PixelArray
 
 # Scans that a progressive JPEG may have, each of which runs over the whole picture. Encoders write about ten;
 # libjpeg-turbo's own fuzzers stop at 500.
@@ -43,11 +44,12 @@ class Request(NamedTuple):
 
 
 class Loaded(NamedTuple):
-    """A picture with its pixels, not yet upright."""
+    """A picture, not yet upright: `pixels` (H, W, 3) in RGB, or, where they are None, those of `image`."""
 
     image: ImageFile.ImageFile
     full_size: tuple[int, int]
-    notes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    pixels: PixelArray | None = None
 
 
 def load_image(request: Request, *, salvage: bool) -> Loaded:
@@ -62,6 +64,12 @@ def load_image(request: Request, *, salvage: bool) -> Loaded:
         image = _open(request)
     full_size = image.size
     _scale(image, request)
+    if request.format_name == "JPEG":
+        from facecli.media.jpeg import JpegFile, fast_pixels
+
+        pixels = fast_pixels(image, request.data) if isinstance(image, JpegFile) else None
+        if pixels is not None:
+            return Loaded(image, full_size, pixels=pixels)
     notes: tuple[str, ...] = ()
     with translated(request.name, request.data, request.format_name, HOPELESS if salvage else SALVAGEABLE):
         try:

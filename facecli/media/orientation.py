@@ -16,6 +16,8 @@ from typing import Final
 
 from PIL import Image
 
+from facecli.types import PixelArray
+
 ORIENTATION_TAG: Final = 0x0112
 UPRIGHT: Final = 1
 
@@ -23,6 +25,11 @@ _EXIF_PREFIX: Final = b"Exif\x00\x00"
 _SHORT, _LONG = 3, 4  # TIFF field types
 
 _XMP_ORIENTATION: Final = re.compile(rb'tiff:Orientation(?:="|>)([1-8])')
+
+# The same for pixels, after rows and columns changed places for 5 to 8: which values turn the order of rows, and
+# which that of columns.
+_DOWN: Final = dict.fromkeys((3, 4, 7, 8), -1)
+_ACROSS: Final = dict.fromkeys((2, 3, 6, 7), -1)
 
 # What undoes each value of the tag.
 _TURN: Final = {
@@ -95,6 +102,13 @@ def _exif_of_old_png(profile: object) -> bytes:
         return bytes.fromhex("".join(profile.split("\n")[3:]))  # blank, name and length come first
     except ValueError:
         return b""
+
+
+def turn_pixels(pixels: PixelArray, orientation: int) -> PixelArray:
+    """Return pixels of shape (H, W, 3) turned and mirrored so that what was up is up: a view."""
+    if swaps_sides(orientation):
+        pixels = pixels.transpose(1, 0, 2)
+    return pixels[:: _DOWN.get(orientation, 1), :: _ACROSS.get(orientation, 1)]
 
 
 def swaps_sides(orientation: int) -> bool:

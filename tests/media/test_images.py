@@ -20,6 +20,7 @@ from pictures import CORNERS, corners_of, encoded, exif, grey_profile, linear_pr
 from PIL import Image, ImageCms
 
 from facecli.errors import UnreadableImageError
+from facecli.media import jpeg
 from facecli.media.images import ImageLimits, decode_photo, load_photo
 from facecli.types import Photo
 
@@ -440,7 +441,7 @@ def test_threads_do_not_disturb_each_other() -> None:
 def test_a_jpeg_imports_no_other_plugin() -> None:
     code = (
         "import sys; from facecli.media.images import decode_photo; decode_photo(sys.stdin.buffer.read(), 'p');"
-        "print([m for m in sys.modules if m in ('cv2','pillow_heif','PIL.ImageCms','PIL.TiffImagePlugin') "
+        "print([m for m in sys.modules if m in ('pillow_heif','PIL.ImageCms','PIL.TiffImagePlugin') "
         "or (m.startswith('PIL.') and m.endswith('Plugin') and 'Jpeg' not in m)])"
     )
     data = encoded(picture(), "JPEG", exif=exif(6))
@@ -508,3 +509,21 @@ def test_orientation_examples_are_one_picture(data_dir: Path) -> None:
     # They differ by compression and by the digit that is written on each.
     assert max(np.abs(each - thumbnails[1]).mean() for each in thumbnails) < 3
     assert np.abs(thumbnails[1][::-1] - thumbnails[1]).mean() > 20
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}, {"exif": exif(6)}])
+@pytest.mark.parametrize("min_long_side", [None, 70, 30, 10])
+def test_pillow_and_opencv_give_the_same_pixels_of_a_jpeg(
+    mode: str, options: dict[str, object], min_long_side: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = encoded(noisy().resize((131, 97)).convert(mode), "JPEG", quality=85, **options)
+    fast = decode_photo(data, "photo.jpg", min_long_side=min_long_side)
+    asked = []
+    monkeypatch.setattr(jpeg, "fast_pixels", lambda *_: asked.append(1))
+
+    slow = decode_photo(data, "photo.jpg", min_long_side=min_long_side)
+
+    assert asked == [1]
+    np.testing.assert_array_equal(fast.pixels, slow.pixels)
+    assert (fast.full_width, fast.full_height) == (slow.full_width, slow.full_height)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import struct
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pictures import exif, picture, stored
 
-from facecli.media.orientation import orientation_from_exif, orientation_of, put_upright
+from facecli.media.orientation import orientation_from_exif, orientation_of, put_upright, turn_pixels
 
 
 def directory(order: str, kind: int, value: bytes, count: int = 1) -> bytes:
@@ -31,6 +32,12 @@ def test_what_pillow_writes_is_read_and_undone(orientation: int) -> None:
     assert orientation_of({"exif": exif(orientation)}) == orientation
     upright = put_upright(stored(picture(), orientation), orientation)
     assert upright.tobytes() == picture().tobytes()
+
+
+@pytest.mark.parametrize("orientation", range(9))
+def test_pixels_are_turned_as_pillow_turns_a_picture(orientation: int) -> None:
+    turned = turn_pixels(np.asarray(picture()), orientation)
+    np.testing.assert_array_equal(turned, np.asarray(put_upright(picture(), orientation)))
 
 
 def test_xmp_counts_only_without_exif() -> None:
