@@ -19,8 +19,8 @@ Rows = NDArray[np.int64]
 BLOCK_SCORES: Final = 2**22
 """Scores held at a time: 16 MB of float32, half of a processor's last cache."""
 
-BLOCK_ROWS: Final = 2**16
-"""Templates at a time for few probes: their scores stay in a core's own cache (256 kB), and calls cost little."""
+CODE_ROWS: Final = 2**16
+"""Codes at a time: their scores stay in a core's own cache (256 kB a probe), and calls cost little."""
 
 # Probes at a time; each holds its k best so far (16 MB) and what it found (some 400 MB where nothing can be left out).
 PROBE_ROWS: Final = 1024
@@ -100,8 +100,9 @@ class BlockFinder:
     def _find(self, probes: FloatArray, k: int, by_person: bool) -> list[Rows]:
         count = self._vectors.shape[0]
         use_codes = self._codes is not None and len(probes) < MANY_PROBES
-        step = min(max(1, self._block_scores // len(probes)), BLOCK_ROWS)
-        # The kernel for codes uses one thread, the matrix product all of them.
+        # The kernel for codes uses one thread, the matrix product all of them: it waits for each at the end of a block.
+        step = max(1, self._block_scores // len(probes))
+        step = min(step, CODE_ROWS) if use_codes else step
         workers = min(_cores(), count // step) if use_codes else 1
         if workers < 2:
             scans = [self._scan(probes, k, 0, count, step, use_codes)]

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from facecli.errors import GalleryError
+from facecli.gallery.approximate_file import approximate_path, current_index
+from facecli.gallery.approximate_index import ApproximateFinder, ApproximateIndex
 from facecli.gallery.array_file import DamagedFileError
 from facecli.gallery.candidate_rows import BlockFinder, RowFinder
 from facecli.gallery.connection import MEMORY
@@ -28,10 +31,19 @@ FinderMaker: TypeAlias = Callable[[RowSource, TemplateMatrix], RowFinder]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoadedTemplates:
-    """Templates ready to be searched, with means."""
+    """Templates ready to be searched, with means.
+
+    Attributes
+    ----------
+    matrix : TemplateMatrix
+    index : ExactIndex
+    approximate : ApproximateIndex or None
+        What `index` looks through instead of all templates.
+    """
 
     matrix: TemplateMatrix
     index: ExactIndex
+    approximate: ApproximateIndex | None = None
 
 
 def load(
@@ -58,42 +70,76 @@ def load(
     GalleryError
         If the gallery cannot be read.
     """
-    stored, matrix = _stored(gallery, model_id, anew)
+    stored, matrix, stamp = _stored(gallery, model_id, anew)
+    vectors: RowSource
     finder: RowFinder
+    if stored is None:
+        matrix = with_means(matrix or gallery.matrix(model_id))
+        vectors, codes = ArrayRows(matrix.vectors), None
+    else:
+        matrix, vectors, codes = stored.matrix, stored.file.rows("vectors"), stored.codes
+    approximate = None
+    if make_finder is not None:
+        finder = make_finder(vectors, matrix)
+    else:
+        finder = BlockFinder(vectors, matrix.person_ids, codes)
+        if stored is not None:
+            path = approximate_path(gallery.path, model_id)
+            try:
+                approximate = current_index(path, stored, stamp, keep=not gallery.read_only)
+            except DamagedFileError:  # the templates are, as the index needed to look at all of them
+                if anew:
+                    raise
+                return load(gallery, model_id, anew=True)
+        if approximate is not None:
+            finder = ApproximateFinder(approximate, finder)
+    index = ExactIndex(vectors, matrix.person_ids, matrix.template_ids, finder=finder)
+    return LoadedTemplates(matrix, index, approximate)
+
+
+def stored_templates(gallery: Gallery, model_id: str) -> tuple[StoredTemplates, Stamp]:
+    """Return the templates of the file, made if need be, and the state it is of.
+
+    Raises
+    ------
+    GalleryError
+        With code ``index_small`` if there are too few for a file, ``index_unwritable`` if it cannot be made, or as
+        `load`.
+    """
+    stored, _, stamp = _stored(gallery, model_id, anew=False)
     if stored is not None:
-        matrix, vectors = stored.matrix, stored.file.rows("vectors")
-        finder = (
-            BlockFinder(vectors, matrix.person_ids, stored.codes)
-            if make_finder is None
-            else make_finder(vectors, matrix)
-        )
-        return LoadedTemplates(matrix, ExactIndex(vectors, matrix.person_ids, matrix.template_ids, finder=finder))
-    matrix = with_means(matrix or gallery.matrix(model_id))
-    rows = ArrayRows(matrix.vectors)
-    finder = BlockFinder(rows, matrix.person_ids) if make_finder is None else make_finder(rows, matrix)
-    return LoadedTemplates(matrix, ExactIndex(rows, matrix.person_ids, matrix.template_ids, finder=finder))
-
-
-def _stored(gallery: Gallery, model_id: str, anew: bool) -> tuple[StoredTemplates | None, TemplateMatrix | None]:
-    """Return the templates of the file, made if need be, or what was read from the gallery meanwhile."""
-    if gallery.path == MEMORY:
-        return None, None
-    stamp = stamp_of(gallery, model_id)
+        return stored, stamp
     if template_count(stamp) < LEAST_TEMPLATES:
-        return None, None
+        raise GalleryError(
+            f"the gallery {gallery.path} has {template_count(stamp):,} templates, too few for an index",
+            hint=f"It is searched in less than a millisecond; an index is for {LEAST_TEMPLATES:,} and more.",
+            code="index_small",
+        )
+    raise GalleryError(
+        f"no search index can be written beside the gallery {gallery.path}",
+        hint="Check that its folder can be written and that the disk has room.",
+        code="index_unwritable",
+    )
+
+
+def _stored(gallery: Gallery, model_id: str, anew: bool) -> tuple[StoredTemplates | None, TemplateMatrix | None, Stamp]:
+    """Return the templates of the file, made if need be, or what was read from the gallery meanwhile; and its state."""
+    stamp = stamp_of(gallery, model_id)
+    if gallery.path == MEMORY or template_count(stamp) < LEAST_TEMPLATES:
+        return None, None, stamp
     path = template_path(gallery.path, model_id)
     if not anew and (stored := _read(path, stamp)):
-        return stored, None
+        return stored, None, stamp
     if gallery.read_only:
-        return None, None
+        return None, None, stamp
     matrix = gallery.matrix(model_id)
     if matrix.revision != stamp["revision"]:  # it changed between the two; the next search makes the file
-        return None, matrix
+        return None, matrix, stamp
     with suppress(OSError):  # a full disk, a folder of somebody else: the search goes on without
         write_templates(path, matrix, stamp)
         if stored := _read(path, stamp):
-            return stored, None
-    return None, matrix
+            return stored, None, stamp
+    return None, matrix, stamp
 
 
 def _read(path: Path, stamp: Stamp) -> StoredTemplates | None:

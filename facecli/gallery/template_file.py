@@ -100,10 +100,14 @@ class NameTable(Mapping[int, str]):
         return len(self._person_ids)
 
 
+def digest_of(model_id: str) -> str:
+    """Return a short name for a model that a file name can hold."""
+    return hashlib.blake2b(model_id.encode(), digest_size=6).hexdigest()
+
+
 def template_path(gallery_path: str, model_id: str) -> Path:
     """Return where the file of a gallery's templates of a model lies."""
-    digest = hashlib.blake2b(model_id.encode(), digest_size=6).hexdigest()
-    return Path(f"{gallery_path}{SUFFIX}{digest}")
+    return Path(f"{gallery_path}{SUFFIX}{digest_of(model_id)}")
 
 
 def read_templates(path: Path, stamp: Stamp) -> StoredTemplates | None:

@@ -46,7 +46,7 @@ def crowds(draw):
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     owners = np.sort(rng.integers(5, 5 + draw(st.integers(1, 80)), len(vectors)))
     probes = np.concatenate([unit_vectors(2, draw(st.integers(100, 199)), dimension), vectors[:2]])
-    return vectors, owners, probes[draw(st.integers(0, 3)) :]
+    return vectors, owners, probes[draw(st.integers(0, 2)) :]
 
 
 @settings(deadline=None)
