@@ -171,10 +171,10 @@ class SingleShotDetector:
         corners = box.to_photo(raw.boxes_xyxy[kept].reshape(-1, 2, 2)).reshape(-1, 4)
         landmarks = box.to_photo(raw.landmarks_xy[kept])
         # A spot that hardly looks like a face may have a size that is none.
-        real = (corners[:, :2] < corners[:, 2:]).all(1) & np.isfinite(corners).all(1)
+        empty = (corners[:, :2] >= corners[:, 2:]) | ~np.isfinite(corners).reshape(-1, 2, 2).all(1)
         detections = [
             Detection(corner, points, float(score))
-            for corner, points, score, is_real in zip(corners, landmarks, raw.scores[kept], real.tolist(), strict=True)
-            if is_real
+            for corner, points, score, nothing in zip(corners, landmarks, raw.scores[kept], empty, strict=True)
+            if not nothing.any()
         ]
         return sorted(detections, key=lambda detection: -detection.size_px)
