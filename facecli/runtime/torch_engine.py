@@ -194,7 +194,7 @@ class Lanes:
         # torch takes no negative strides, and warns of arrays it may not write to.
         host = self.torch.from_numpy(np.require(pictures, np.uint8, ["C", "W"]))
         if self.is_cuda and not host.is_pinned():
-            host = host.pin_memory()
+            host = self.torch.empty_like(host, pin_memory=True).copy_(host)
         return host.to(self.device, non_blocking=self.is_cuda)
 
     def download(self, rows: Any) -> FloatArray:

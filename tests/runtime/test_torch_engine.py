@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -18,7 +22,7 @@ from facecli.runtime.batching import DeviceMemoryError
 from facecli.runtime.device import Device
 from facecli.runtime.manifest import shipped_models
 from facecli.runtime.network import Network, Preprocessing
-from facecli.runtime.torch_engine import TorchEngine, choose_precision
+from facecli.runtime.torch_engine import LANES, SEARCH_AFTER, Lanes, TorchEngine, TorchNetwork, choose_precision
 
 
 def engine(**settings: Any) -> TorchEngine:
@@ -138,6 +142,31 @@ def test_a_full_memory_is_told_by_an_error_of_its_own() -> None:
         network(np.zeros((3, 4, 5, 3), np.uint8))
 
 
+class Hungry(nn.Module):
+    """Holds a tensor while it runs, and runs out of memory on two pictures."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held: list[weakref.ref[torch.Tensor]] = []
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        assert all(each() is None for each in self.held), "the memory of a batch that failed is still taken"
+        layer = batch * 2
+        self.held.append(weakref.ref(layer))
+        if len(batch) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return layer.mean((2, 3))
+
+
+def test_the_memory_of_a_batch_that_failed_is_free_for_its_halves() -> None:
+    module = Hungry()
+
+    colours = engine(max_batch=4).wrap(module, Preprocessing())(np.ones((4, 2, 2, 3), np.uint8))["embedding"]
+
+    np.testing.assert_array_equal(colours, np.full((4, 3), 2.0))
+    assert len(module.held) == 6  # four, two, and four times one
+
+
 def test_an_engine_that_batches_gives_each_thread_its_own() -> None:
     module = Colours(most=4)
     network = engine(max_batch=8).wrap(module, Preprocessing())
@@ -162,6 +191,84 @@ def test_outputs_without_a_row_for_each_picture_are_refused() -> None:
 
     with pytest.raises(WeightsError, match=r"\(1, 24\)\] for 2 pictures"):
         network(np.zeros((2, 2, 2, 3), np.uint8))
+
+
+class CudaStandIn:
+    """torch on a machine whose CUDA device is its CPU, which writes down what is asked of the device."""
+
+    def __init__(self) -> None:
+        self.log: list[str] = []
+        self.cuda = SimpleNamespace(
+            Stream=lambda device: next(names),
+            stream=self._stream,
+            Event=self._event,
+            synchronize=lambda device: self.log.append("all is done"),
+        )
+        names = iter(("first", "second"))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(torch, name)
+
+    def empty(self, *shape: Any, pin_memory: bool, **settings: Any) -> torch.Tensor:
+        assert pin_memory
+        self.log.append("pinned")
+        return torch.empty(*shape, **settings)
+
+    def empty_like(self, like: torch.Tensor, *, pin_memory: bool) -> torch.Tensor:
+        return self.empty(like.shape, dtype=like.dtype, pin_memory=pin_memory)
+
+    @contextmanager
+    def _stream(self, name: str) -> Iterator[None]:
+        self.log.append(f"begin {name}")
+        yield
+        self.log.append(f"end {name}")
+
+    def _event(self, blocking: bool) -> Any:
+        assert blocking
+        return SimpleNamespace(
+            record=lambda name: self.log.append(f"mark {name}"), synchronize=lambda: self.log.append("wait")
+        )
+
+
+class CudaOnCpu:
+    kind = "cuda"
+    index = 0
+
+    def __str__(self) -> str:
+        return "cpu"
+
+
+def test_on_cuda_a_batch_keeps_to_one_stream_and_waits_for_it() -> None:
+    stand_in = CudaStandIn()
+    network = TorchNetwork(Colours(most=2), Lanes(stand_in, CudaOnCpu()), "f32", Preprocessing())
+    pictures = np.random.default_rng(8).integers(0, 256, (2, 4, 4, 3), np.uint8)
+
+    for _ in range(LANES + 1):
+        np.testing.assert_allclose(network(pictures)["embedding"], pictures.mean((1, 2)), rtol=1e-5)
+    with pytest.raises(DeviceMemoryError):
+        network(np.concatenate([pictures, pictures]))
+
+    def run(stream: str) -> list[str]:
+        return [f"begin {stream}", "pinned", "pinned", f"end {stream}", f"mark {stream}", "wait"]
+
+    # In turn, and the one that failed is not lost.
+    begun = ["begin second", "pinned"]
+    assert stand_in.log == ["all is done", *run("first"), *run("second"), *run("first"), *begun]
+    assert network(pictures)["embedding"].shape == (2, 3)
+    assert network(pictures)["embedding"].shape == (2, 3)
+
+
+def test_a_shape_that_comes_often_is_worth_a_search_for_the_quickest_kernels() -> None:
+    lanes = Lanes(torch, Device("cpu"))
+
+    def searched(shape: tuple[int, ...]) -> bool:
+        with lanes.exact(shape):
+            assert not torch.backends.cudnn.allow_tf32
+            return torch.backends.cudnn.benchmark
+
+    assert [searched((2, 8, 8, 3)) for _ in range(SEARCH_AFTER + 2)] == [False] * SEARCH_AFTER + [True] * 2
+    assert not searched((4, 8, 8, 3))
+    assert not torch.backends.cudnn.benchmark
 
 
 @pytest.mark.parametrize("view", [np.s_[:, :, ::-1], np.s_[:, ::2], np.s_[:]])
