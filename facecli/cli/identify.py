@@ -42,7 +42,7 @@ def identify(
 def identify_sources(
     call: Call, sources: list[PhotoSource], annotate: Path | None, root: Path | None, fail_unknown: bool
 ) -> int:
-    """Identify photos and report them; what identify and scan share."""
+    """Identify photos and report them."""
     from facecli.app import App
     from facecli.cli.photos import report_photos
     from facecli.services.identification import identify_photos

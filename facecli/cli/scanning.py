@@ -127,6 +127,7 @@ class _Scanning:
         rule = decisions.rule()
         say_rule(self._call, rule)
         photos = self._photos(sources, self._begun(interrupted, sources, rule))
+        del sources  # a plan of many photos is not needed in memory any more
         report = PhotoReport(
             self._call, analyser.model, annotate=annotate, root=self._wishes.annotation_root, timed=False
         )
@@ -154,7 +155,7 @@ class _Scanning:
             if found is None:
                 self._say("no scan of this was interrupted, so it begins anew")
             return found
-        if found is not None and found.process_id is not None:
+        if found is not None and found.process_id not in (None, os.getpid()):
             self._say(f"process {found.process_id} is scanning the same, as scan {found.scan_id}")
         elif found is not None:
             self._say(

@@ -63,12 +63,7 @@ def connect(path: str, *, busy_timeout_s: float, warn: Callable[[str], None]) ->
         if error.code != DAMAGED or found is None:
             raise
         with translated(path):
-            aside = _set_aside(Path(path), found)
-            if aside is not None:
-                warn(
-                    f"{error.message}; it was set aside as {aside}, and what it held is computed again. "
-                    "Delete it, or run: facecli scans forget --all"
-                )
+            set_aside(path, error, warn, found)
             _prepare(Path(path))
             return _opened(path, busy_timeout_s)
 
@@ -125,19 +120,35 @@ def _switch_to_wal(connection: sqlite3.Connection, deadline: float) -> None:
             return
 
 
-def _set_aside(path: Path, found: os.stat_result) -> Path | None:
-    """Rename a damaged file and its log; None if another process did so meanwhile."""
-    now = path.stat() if path.exists() else None
-    if now is None or (now.st_dev, now.st_ino) != (found.st_dev, found.st_ino):
-        return None
+def set_aside(
+    path: str, damage: FacecliError, warn: Callable[[str], None], found: os.stat_result | None = None
+) -> None:
+    """Rename a damaged file and its log, unless another process did so meanwhile.
+
+    Parameters
+    ----------
+    path : str
+    damage : FacecliError
+    warn : callable
+        Told what it is called now.
+    found : os.stat_result, optional
+        Of the file that is damaged, if `path` may be another one by now.
+    """
+    file = Path(path)
+    now = file.stat() if file.exists() else None
+    if now is None or (found is not None and (now.st_dev, now.st_ino) != (found.st_dev, found.st_ino)):
+        return
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
-    aside = path.with_name(f"{path.name}{SET_ASIDE}{stamp}")
-    path.rename(aside)
+    aside = file.with_name(f"{file.name}{SET_ASIDE}{stamp}")
+    file.rename(aside)
     for ending in ("-wal", "-shm"):
-        log = path.with_name(path.name + ending)
+        log = file.with_name(file.name + ending)
         if log.exists():
             log.rename(aside.with_name(aside.name + ending))
-    return aside
+    warn(
+        f"{damage.message}; it was set aside as {aside}, and what it held is computed again. "
+        "Delete it, or run: facecli scans forget --all"
+    )
 
 
 def files_set_aside(path: str) -> list[Path]:

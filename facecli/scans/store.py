@@ -14,7 +14,7 @@ from typing import Final, Self
 
 from facecli.errors import FacecliError, InputError
 from facecli.scans import rows
-from facecli.scans.connection import MEMORY, connect, files_set_aside
+from facecli.scans.connection import MEMORY, connect, files_set_aside, set_aside
 from facecli.scans.owner import living_process, this_process
 from facecli.scans.records import (
     Asked,
@@ -25,7 +25,7 @@ from facecli.scans.records import (
     StoreInfo,
 )
 from facecli.scans.schema import MIGRATIONS, transaction
-from facecli.scans.translation import translated
+from facecli.scans.translation import DAMAGED, translated
 from facecli.types import PhotoResult
 
 # Writers hold the file for a millisecond, but while it is made smaller for seconds.
@@ -49,9 +49,11 @@ class ScanStore:
         ``scans_damaged`` if it can no longer be read.
     """
 
-    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: str, warn: Callable[[str], None]) -> None:
         self._connection = connection
         self._lock = threading.Lock()
+        self._warn = warn
+        self._damage: FacecliError | None = None
         self.path = path
 
     @classmethod
@@ -81,12 +83,15 @@ class ScanStore:
         name = os.fspath(path)
         if name != MEMORY:
             name = str(Path(name).resolve())
-        return cls(connect(name, busy_timeout_s=busy_timeout_s, warn=warn), name)
+        return cls(connect(name, busy_timeout_s=busy_timeout_s, warn=warn), name, warn)
 
     def close(self) -> None:
-        """Close the file. Closing twice is harmless."""
+        """Close the file, and set it aside if it proved to be damaged. Closing twice is harmless."""
         with self._lock, translated(self.path):
             self._connection.close()
+            damage, self._damage = self._damage, None
+            if damage is not None and self.path != MEMORY:
+                set_aside(self.path, damage, self._warn)
 
     def __enter__(self) -> Self:
         return self
@@ -98,13 +103,18 @@ class ScanStore:
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, translated(self.path):
-            yield self._connection
+        try:
+            with self._lock, translated(self.path):
+                yield self._connection
+        except FacecliError as error:
+            if error.code == DAMAGED:
+                self._damage = error
+            raise
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, translated(self.path), transaction(self._connection):
-            yield self._connection
+        with self._reading() as connection, transaction(connection):
+            yield connection
 
     def find(self, fingerprint: str, content_hash: str, *, made_by: int | None = None) -> PhotoResult | None:
         """Return what a photo of this content gave, without identifications and model.
@@ -166,7 +176,7 @@ class ScanStore:
         """Begin a scan, in place of interrupted ones that asked the same."""
         with self._writing() as connection:
             for scan in list(rows.scans(connection, "key = ? AND finished_at IS NULL", (asked.key,))):
-                if scan.process_id is None:
+                if scan.process_id in (None, os.getpid()):
                     rows.delete_scan(connection, scan.scan_id)
             scan_id = rows.insert_scan(connection, asked, facts, this_process(), _now())
             rows.insert_entries(connection, scan_id, entries)

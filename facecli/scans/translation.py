@@ -30,7 +30,7 @@ def corrupt_error(path: str, what: str) -> FacecliError:
     """Return what to raise when the file holds what facecli cannot have written."""
     return FacecliError(
         f"the file of scans {path} is damaged: {what}",
-        hint="Run the command again: the file is set aside then, and what it held is computed again.",
+        hint="Run the command again.",
         code=DAMAGED,
     )
 

@@ -69,7 +69,7 @@ def changed_facts(before: Mapping[str, str], now: Mapping[str, str]) -> list[str
     """Say in words what differs; nothing if nothing does."""
     changes = [
         f"{name}: {before.get(name, 'not set')}, now {now.get(name, 'not set')}"
-        for name in dict.fromkeys([*before, *now])
+        for name in dict.fromkeys([*now, *before])
         if name not in (REVISION, CONTENT, RULE) and before.get(name) != now.get(name)
     ]
     if before.get(GALLERY) == now.get(GALLERY) and (

@@ -1,10 +1,17 @@
 from __future__ import annotations
 
+import os
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 from answers import named
+
+from facecli.gallery.store import Gallery
+from facecli.report.json_lines import JsonLinesWriter
+from facecli.runtime.openvino_engine import OpenVinoEngine
+from facecli.types import PhotoResult
 
 
 @pytest.fixture
@@ -66,3 +73,180 @@ def test_an_empty_folder_and_a_missing_one(run, gallery: Path, tmp_path: Path) -
 def test_without_a_folder_or_a_gallery(run, tmp_path: Path) -> None:
     assert run("scan").code == 2
     assert run("scan", tmp_path).code == 5
+
+
+def test_after_enrolling_somebody_a_scan_only_compares(
+    run, gallery: Path, album: Path, obama: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(obama, album / "img11.jpg")
+    run("people", "remove", "Barack Obama", "--yes")
+    before = run("scan", album)
+    run("enroll", "Barack", obama)
+    monkeypatch.setattr(OpenVinoEngine, "load", lambda *_: pytest.fail("a network was loaded"))
+
+    after = run("scan", album)
+
+    assert named(before.records) == [["Emmanuel Macron"]] * 2 + [[None], ["Emmanuel Macron"]]
+    assert named(after.records) == [["Emmanuel Macron"]] * 2 + [["Barack"], ["Emmanuel Macron"]]
+    assert all("elapsed_ms" not in each for each in after.records)
+
+
+def test_two_scans_write_the_same_bytes_in_every_format(run, gallery: Path, album: Path, tmp_path: Path) -> None:
+    for name in ("r.jsonl", "r.json", "r.csv"):
+        run("scan", album, "-o", tmp_path / f"first.{name}", "--jobs", "1")
+        run("scan", album, "-o", tmp_path / f"second.{name}", "--jobs", "3", "--fresh")
+
+        assert (tmp_path / f"first.{name}").read_bytes() == (tmp_path / f"second.{name}").read_bytes()
+
+
+def interrupted(run, album: Path, monkeypatch: pytest.MonkeyPatch, *options: str) -> None:
+    """Leave a scan behind that ended before its second line."""
+    write, lines = JsonLinesWriter.write, []
+
+    def write_one(writer: JsonLinesWriter, result: PhotoResult) -> None:
+        lines.append(result)
+        if len(lines) == 2:
+            raise KeyboardInterrupt
+        write(writer, result)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(JsonLinesWriter, "write", write_one)
+        assert run("scan", album, *options).code == 130
+
+
+def test_an_interrupted_scan_goes_on_when_asked(run, gallery: Path, album: Path, monkeypatch) -> None:
+    whole = run("scan", album)
+    interrupted(run, album, monkeypatch, "--fresh")
+    (album / "img1.jpg").write_bytes(b"listed too late")
+
+    resumed = run("scan", album, "--fresh", "--resume")
+    anew = run("scan", album, "--resume")
+
+    assert (resumed.code, resumed.out) == (0, whole.out)
+    assert re.fullmatch(r"going on with scan 2: [123] of 3 photos are done\n3 photos, .*\n", resumed.err)
+    assert (anew.code, len(anew.records)) == (3, 4)
+    assert anew.err.startswith("no scan of this was interrupted, so it begins anew\n")
+
+
+def test_without_resume_it_begins_anew_and_says_so(run, gallery: Path, album: Path, monkeypatch) -> None:
+    interrupted(run, album, monkeypatch)
+
+    done = run("scan", album)
+    again = run("scan", album, "-q")
+
+    assert re.match(
+        r"scan 1 of this was interrupted after [123] of 3 photos; --resume would go on with it, now it begins anew\n",
+        done.err,
+    )
+    assert (done.code, len(done.records)) == (0, 3)
+    assert (again.code, again.err, again.out) == (0, "", done.out)
+
+
+def test_what_would_give_other_results_is_named(run, gallery: Path, album: Path, obama: Path, monkeypatch) -> None:
+    interrupted(run, album, monkeypatch)
+    run("enroll", "Barack", obama)
+
+    refused = run("scan", album, "--resume", "--no-mirror", "-k", "1")
+
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.err == (
+        "error: scan 1 cannot be gone on with: mirror: True, now False; candidates: 3, now 1; "
+        "the gallery has 2 changes since\n"
+        "  hint: Leave --resume out to begin anew. What still fits of what was found is used.\n"
+    )
+
+
+def test_a_gallery_that_changes_meanwhile_is_searched_as_it_was(
+    run, gallery: Path, album: Path, obama: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(obama, album / "deep" / "obama.jpg")
+    write, removed = JsonLinesWriter.write, []
+
+    def remove_and_write(writer: JsonLinesWriter, result: PhotoResult) -> None:
+        write(writer, result)
+        if not removed:
+            with Gallery.open(gallery) as opened:
+                removed.append(opened.remove_person("Barack Obama"))
+
+    monkeypatch.setattr(JsonLinesWriter, "write", remove_and_write)
+
+    done = run("scan", album, "--jobs", "1")
+
+    assert removed == [1]
+    assert named(done.records)[-1] == ["Barack Obama"]
+    assert done.err.endswith(
+        "the gallery has changed meanwhile; every photo was compared with it as it was at the beginning\n"
+    )
+
+
+def test_an_update_does_not_read_what_is_unchanged(run, gallery: Path, album: Path, macron: Path) -> None:
+    for path in album.rglob("*.jpg"):
+        os.utime(path, (1e9, 1e9))
+    first = run("scan", album)
+    unreadable = album / "img2.jpg"
+    unreadable.write_bytes(bytes(unreadable.stat().st_size))
+    os.utime(unreadable, (1e9, 1e9))
+    (album / "deep" / "img1.jpg").rename(album / "deep" / "moved.jpg")
+
+    done = run("scan", album, "--update")
+
+    assert done.code == 0
+    assert [each["path"] for each in done.records] == [
+        f"{album}/{n}" for n in ("img2.jpg", "img10.jpg", "deep/moved.jpg")
+    ]
+    assert done.records[:2] == first.records[:2]
+    assert done.records[2]["faces"] == first.records[2]["faces"]
+    assert run("scan", album).records[0]["error"]["code"] == "not_an_image"
+
+
+def test_nothing_is_kept_if_that_is_wished(run, gallery: Path, album: Path, home: Path) -> None:
+    done = run("scan", album, "--no-store", "-o", home / "r.jsonl")
+
+    assert done.code == 0
+    assert not (home / "state").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--no-store", "--resume"], "--resume goes by what is kept, and --no-store keeps nothing"),
+        (["--no-store", "--update"], "--update goes by what is kept, and --no-store keeps nothing"),
+        (["--fresh", "--update"], "--fresh analyses every photo and --update none that is known"),
+        (["--interval", "3"], "--interval is for --watch, which was not given"),
+        (["--watch", "--interval", "0"], "--interval must be more than 0 seconds, not 0"),
+        (["--watch", "-f", "csv"], "--watch writes line after line, which csv cannot"),
+        (["--resume", "-"], "a photo on standard input cannot be gone on with, updated or watched"),
+    ],
+)
+def test_words_that_contradict_each_other(run, gallery: Path, album: Path, words: list[str], message: str) -> None:
+    done = run("scan", album, *words)
+
+    assert (done.code, done.err.splitlines()[0]) == (2, f"error: {message}")
+
+
+def test_a_damaged_file_of_scans_is_replaced(run, gallery: Path, album: Path, home: Path) -> None:
+    first = run("scan", album)
+    (home / "state" / "facecli" / "scans.db").write_bytes(b"torn" * 300)
+
+    done = run("scan", album)
+
+    assert (done.code, done.out) == (0, first.out)
+    assert done.err.startswith(f"warning: the file of scans {home}/state/facecli/scans.db is damaged: ")
+    assert "it was set aside as " in done.err
+
+
+def test_a_photo_on_standard_input_and_a_list_of_names(run, gallery: Path, album: Path, macron: Path) -> None:
+    piped = run("scan", "-", stdin=macron.read_bytes())
+    listed = run("scan", "--files-from", "-", stdin=f"{macron}\n{album}\n".encode())
+
+    assert [each["path"] for each in piped.records] == ["-"]
+    assert named(listed.records) == [["Emmanuel Macron"]] * 4
+
+
+def test_annotated_copies_of_photos_that_are_known(run, gallery: Path, album: Path, tmp_path: Path) -> None:
+    run("scan", album)
+
+    done = run("scan", album, "--annotate", tmp_path / "drawn")
+
+    assert done.code == 0
+    assert len(list((tmp_path / "drawn").rglob("*.jpg"))) == 3

@@ -35,6 +35,16 @@ def planned(*paths: str) -> list[Entry]:
     return [Entry(position, path) for position, path in enumerate(paths)]
 
 
+def keep_all(store: ScanStore) -> None:
+    for number in range(400):
+        store.keep(PRINT, sha(number), NOTHING)
+
+
+def find_all(store: ScanStore) -> None:
+    for number in range(400):
+        store.find(PRINT, sha(number))
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "state" / "facecli" / "scans.db"
@@ -98,10 +108,9 @@ def test_a_scan_from_its_plan_to_its_end(store: ScanStore) -> None:
     assert store.scans()[0].state == "finished"
 
 
-def test_one_interrupted_and_one_finished_scan_of_a_question_are_kept(store: ScanStore, monkeypatch) -> None:
+def test_one_interrupted_and_one_finished_scan_of_a_question_are_kept(store: ScanStore) -> None:
     other = Asked("/home/ana", ("photos",), recursive=False)
     first = store.begin(ASKED, {}, planned("a"))
-    monkeypatch.setattr("facecli.scans.store.this_process", lambda: "999999999:dead")
     store.finish(first.scan_id)
     second = store.begin(other, {}, planned("a"))
     third, fourth = (store.begin(ASKED, {}, planned("a")) for _ in range(2))
@@ -172,6 +181,34 @@ def test_a_damaged_file_is_set_aside_and_replaced(path: Path, damage: bytes) -> 
     assert f"the file of scans {path} is damaged" in warnings[0]
     assert f"it was set aside as {aside}" in warnings[0]
     assert stat.S_IMODE(Path(aside).stat().st_mode) == 0o600
+
+
+def test_damage_that_shows_late_has_it_set_aside_for_the_next_call(path: Path) -> None:
+    with ScanStore.open(path) as store:
+        keep_all(store)
+    data = bytearray(path.read_bytes())
+    data[8192:] = bytes(len(data) - 8192)  # tables without their rows
+    path.write_bytes(data)
+    warnings: list[str] = []
+
+    with ScanStore.open(path, warn=warnings.append) as store, pytest.raises(FacecliError, match="is damaged"):
+        find_all(store)
+    with ScanStore.open(path, warn=warnings.append) as store:
+        store.keep(PRINT, sha(1), NOTHING)
+
+    assert len(warnings) == 1
+    assert "it was set aside as " in warnings[0]
+
+
+def test_a_full_disk_is_said(store: ScanStore) -> None:
+    with store._reading() as connection:
+        connection.execute(f"PRAGMA max_page_count = {connection.execute('PRAGMA page_count').fetchone()[0] + 1}")
+
+    with pytest.raises(FacecliError, match="the disk is full, so nothing can be kept in") as caught:
+        keep_all(store)
+
+    assert caught.value.hint.startswith("Free some space and go on with --resume")
+    assert store.find(PRINT, sha(0)) is not None
 
 
 def test_a_newer_file_and_another_applications_stay_as_they_are(path: Path, tmp_path: Path) -> None:
