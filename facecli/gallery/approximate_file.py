@@ -18,7 +18,8 @@ from facecli.gallery.approximate_index import (
     updated,
 )
 from facecli.gallery.array_file import ArrayFile, ArrayWriter, DamagedFileError, write_whole
-from facecli.gallery.candidate_rows import BlockFinder
+from facecli.gallery.block_scan import block_finder
+from facecli.gallery.candidate_rows import RowFinder
 from facecli.gallery.stamp import Stamp
 from facecli.gallery.template_file import StoredTemplates, digest_of
 
@@ -88,9 +89,9 @@ def built_index(templates: StoredTemplates) -> ApproximateIndex:
     return build(vectors, matrix.template_ids, matrix.person_ids, exact_finder(templates))
 
 
-def exact_finder(templates: StoredTemplates) -> BlockFinder:
+def exact_finder(templates: StoredTemplates) -> RowFinder:
     """Return what looks through all templates."""
-    return BlockFinder(templates.file.rows("vectors"), templates.matrix.person_ids, templates.codes)
+    return block_finder(templates.file.rows("vectors"), templates.matrix.person_ids, templates.codes)
 
 
 def current_index(path: Path, templates: StoredTemplates, stamp: Stamp, *, keep: bool) -> ApproximateIndex | None:

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecli.errors import InputError, ModelMismatchError
-from facecli.gallery.candidate_rows import BLOCK_SCORES, BlockFinder, RowFinder
+from facecli.gallery.block_scan import BLOCK_SCORES, block_finder
+from facecli.gallery.candidate_rows import RowFinder
 from facecli.gallery.row_source import ArrayRows, RowSource
 from facecli.types import FloatArray
 
@@ -73,7 +74,7 @@ class ExactIndex:
             raise InputError("every template needs one person_id and one template_id")
         if (np.diff(self._person_ids) < 0).any():
             raise InputError("the templates are not sorted by person")
-        self._finder = finder or BlockFinder(vectors, self._person_ids, block_scores=block_scores)
+        self._finder = finder or block_finder(vectors, self._person_ids, block_scores=block_scores)
 
     def __len__(self) -> int:
         return self._vectors.shape[0]

@@ -12,7 +12,8 @@ from facecli.errors import GalleryError
 from facecli.gallery.approximate_file import approximate_path, current_index
 from facecli.gallery.approximate_index import ApproximateFinder, ApproximateIndex
 from facecli.gallery.array_file import DamagedFileError
-from facecli.gallery.candidate_rows import BlockFinder, RowFinder
+from facecli.gallery.block_scan import block_finder
+from facecli.gallery.candidate_rows import RowFinder
 from facecli.gallery.connection import MEMORY
 from facecli.gallery.exact_index import ExactIndex
 from facecli.gallery.person_means import with_means
@@ -82,7 +83,7 @@ def load(
     if make_finder is not None:
         finder = make_finder(vectors, matrix)
     else:
-        finder = BlockFinder(vectors, matrix.person_ids, codes)
+        finder = block_finder(vectors, matrix.person_ids, codes)
         if stored is not None:
             path = approximate_path(gallery.path, model_id)
             try:

@@ -22,7 +22,7 @@ from facecli.gallery.approximate_index import (
     updated,
 )
 from facecli.gallery.array_file import ArrayFile, DamagedFileError
-from facecli.gallery.candidate_rows import BlockFinder
+from facecli.gallery.block_scan import block_finder
 from facecli.gallery.exact_index import ExactIndex
 from facecli.gallery.person_means import MEAN
 from facecli.gallery.records import NewTemplate
@@ -49,7 +49,7 @@ class Crowd:
         self.vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
         self.template_ids = np.arange(1, 2 * people + 1)
         self.rows = ArrayRows(self.vectors)
-        self.finder = BlockFinder(self.rows, self.person_ids)
+        self.finder = block_finder(self.rows, self.person_ids)
 
     def exact(self) -> ExactIndex:
         return ExactIndex(self.vectors, self.person_ids, self.template_ids)
@@ -125,7 +125,7 @@ def test_it_follows_a_change_without_being_made_anew(crowd: Crowd, index: Approx
     newer.person_ids = np.concatenate([newer.person_ids[keep], np.repeat(np.arange(9001, 9016), 2)])
     newer.template_ids = np.concatenate([newer.template_ids[keep], np.arange(9001, 9031)])
     newer.rows = ArrayRows(newer.vectors)
-    newer.finder = BlockFinder(newer.rows, newer.person_ids)
+    newer.finder = block_finder(newer.rows, newer.person_ids)
     keys, prints = row_keys(newer.rows, newer.template_ids, newer.person_ids)
 
     followed = updated(index, newer.rows, keys, prints)

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facecli.gallery import candidate_rows
-from facecli.gallery.candidate_rows import BlockFinder
+from facecli.gallery import block_scan
+from facecli.gallery.block_scan import block_finder
 from facecli.gallery.codes import CODE_BLOCK, CodeScores, encode
 from facecli.gallery.exact_index import ExactIndex
 from facecli.gallery.row_source import ArrayRows
@@ -19,7 +19,7 @@ def unit_vectors(count: int, seed: int, dimension: int = 16) -> np.ndarray:
 
 def with_codes(vectors: np.ndarray, owners: np.ndarray, block_scores: int = 2**22) -> ExactIndex:
     rows = ArrayRows(vectors)
-    finder = BlockFinder(rows, owners, encode(vectors), block_scores=block_scores)
+    finder = block_finder(rows, owners, encode(vectors), block_scores=block_scores)
     return ExactIndex(rows, owners, np.arange(len(vectors)) * 3 + 1, finder=finder)
 
 
@@ -67,7 +67,7 @@ def test_a_score_by_codes_is_within_its_bound(crowd):
 
 
 def test_codes_and_threads_change_nothing_in_a_larger_crowd(monkeypatch):
-    monkeypatch.setattr(candidate_rows, "_cores", lambda: 3)
+    monkeypatch.setattr(block_scan, "_cores", lambda: 3)
     vectors = unit_vectors(3 * CODE_BLOCK + 100, 1, 32)
     vectors[4000:4200] = vectors[7]  # across a border of blocks
     vectors[9000:9500] = vectors[7] + unit_vectors(500, 5, 32) * np.float32(1e-4)
@@ -80,7 +80,7 @@ def test_codes_and_threads_change_nothing_in_a_larger_crowd(monkeypatch):
 
 def test_few_rows_are_left_to_be_scored_exactly():
     vectors, owners = unit_vectors(20_000, 1, 128), np.arange(20_000) // 5
-    finder = BlockFinder(ArrayRows(vectors), owners, encode(vectors))
+    finder = block_finder(ArrayRows(vectors), owners, encode(vectors))
     found = finder.find(unit_vectors(4, 2, 128), 10, by_person=True)
     assert all(10 <= len(rows) < 400 for rows in found)
 
@@ -88,19 +88,19 @@ def test_few_rows_are_left_to_be_scored_exactly():
 def test_many_probes_are_compared_in_float32_and_few_by_their_codes(monkeypatch):
     used = []
     for name in ("CodeScores", "FloatScores"):
-        original = getattr(candidate_rows, name)
+        original = getattr(block_scan, name)
         monkeypatch.setattr(
-            candidate_rows, name, lambda *given, made=original, name=name: used.append(name) or made(*given)
+            block_scan, name, lambda *given, made=original, name=name: used.append(name) or made(*given)
         )
     index = with_codes(unit_vectors(50, 1), np.arange(50))
-    index.search(unit_vectors(candidate_rows.MANY_PROBES - 1, 2), 1)
-    index.search(unit_vectors(candidate_rows.MANY_PROBES, 2), 1)
+    index.search(unit_vectors(block_scan.MANY_PROBES - 1, 2), 1)
+    index.search(unit_vectors(block_scan.MANY_PROBES, 2), 1)
     assert used == ["CodeScores", "FloatScores"]
 
 
 def test_without_the_kernel_codes_are_left_alone(monkeypatch):
-    monkeypatch.setattr(candidate_rows, "has_kernel", lambda: False)
-    monkeypatch.setattr(candidate_rows, "CodeScores", None)
+    monkeypatch.setattr(block_scan, "has_kernel", lambda: False)
+    monkeypatch.setattr(block_scan, "CodeScores", None)
     vectors, owners = unit_vectors(50, 1), np.arange(50)
     assert_same(with_codes(vectors, owners), without_codes(vectors, owners), vectors[:1], 3)
 
@@ -119,5 +119,5 @@ def test_a_score_beyond_one_ties_with_one():
 @pytest.mark.parametrize("by_person", [True, False])
 def test_nobody_to_be_found(by_person):
     rows = ArrayRows(np.empty((0, 4), np.float32))
-    found = BlockFinder(rows, np.empty(0, np.int64)).find(unit_vectors(2, 1, 4), 3, by_person=by_person)
+    found = block_finder(rows, np.empty(0, np.int64)).find(unit_vectors(2, 1, 4), 3, by_person=by_person)
     assert [len(each) for each in found] == [0, 0]
