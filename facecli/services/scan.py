@@ -82,8 +82,8 @@ class ScanJournal:
         self._seen = seen
         self._scan_id = 0
         self._fingerprint = ""
-        self._missed: set[str] = set()
-        self._missed_lock = threading.Lock()
+        self._found: set[str] = set()  # contents that are on their way from `find` to `keep`
+        self._found_lock = threading.Lock()
 
     def open(self, analysis_facts: Mapping[str, str], scan: StoredScan | None = None) -> None:
         """Begin to serve, before the first photo.
@@ -139,18 +139,18 @@ class ScanJournal:
         """Return what a photo of this content gave."""
         made_by = None if self._reuse.analyses else self._scan_id
         found = self._store.find(self._fingerprint, content_hash, made_by=made_by)
-        if found is None:
-            with self._missed_lock:
-                self._missed.add(content_hash)
+        if found is not None:
+            with self._found_lock:
+                self._found.add(content_hash)
         return found
 
     def keep(self, source: PhotoSource, content_hash: str, result: PhotoResult) -> None:
         """Commit a photo that is done."""
-        with self._missed_lock:
-            is_new = content_hash in self._missed
-            self._missed.discard(content_hash)
+        with self._found_lock:
+            is_new = bool(content_hash) and content_hash not in self._found
+            self._found.discard(content_hash)
         photo = source if isinstance(source, ScannedPhoto) else ScannedPhoto(source.path)
-        if photo.is_done and not is_new:
+        if photo.is_done and (photo.error is not None or not is_new):
             return
         lasting = result.error is None or result.error.code in LASTING_ERRORS
         self._store.keep(

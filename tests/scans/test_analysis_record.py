@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from photo_results import parts, results
+from made_up_results import parts, results
 
 from facecli.scans.analysis_record import decode_analysis, encode_analysis, seal, unseal
 from facecli.types import PhotoResult

@@ -53,6 +53,7 @@ class Scanned:
         finish: bool = True,
         stop_after: int | None = None,
         facts: dict[str, str] = FACTS,
+        keep_photos: bool = False,
         **reuse: bool,
     ) -> tuple[list[object], list[str]]:
         """Return what came out, and which photos went through the detector."""
@@ -66,7 +67,7 @@ class Scanned:
         self.seen = seen
         self._detector.batches.clear()
         found = []
-        for analysis in self._make_analyser(jobs=1, store=journal).analyse(journal.photos()):
+        for analysis in self._make_analyser(jobs=1, store=journal, keep_photos=keep_photos).analyse(journal.photos()):
             result = analysis.result({})
             found.append(
                 (result.path, result.status, result.error, [face.embedding.vector.tolist() for face in result.faces])
@@ -207,6 +208,12 @@ def test_a_damaged_analysis_is_made_again(store: ScanStore, scanned: Scanned, ph
 
     assert (analysed, analysed_once_more) == (photos, [])
     assert again == once_more == first
+
+
+def test_what_is_drawn_is_kept_too(scanned: Scanned, photos: list[str]) -> None:
+    scanned(photos, keep_photos=True)
+
+    assert scanned(photos)[1] == []
 
 
 def test_what_files_looked_like_is_noted_for_watching(scanned: Scanned, photos: list[str]) -> None:
