@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import math
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
-from queue import SimpleQueue
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from facecli.runtime.network import Network, Preprocessing
 from facecli.types import FloatArray, PixelArray
 
 Precision = Literal["f32", "bf16", "f16"]
+Answer = TypeVar("Answer")
 
 # Where tensor cores begin that take float16 and bfloat16: CUDA C++ Programming Guide, section Compute Capabilities.
 LEAST_CAPABILITY: Final = {"f16": (7, 0), "bf16": (8, 0)}
@@ -27,9 +29,9 @@ LEAST_CAPABILITY: Final = {"f16": (7, 0), "bf16": (8, 0)}
 # Batches in a CUDA device at once: while one is computed, another is put together, copied or read.
 LANES: Final = 2
 
-# cuDNN's search tries every kernel for every layer, about as long as a few dozen runs take. A shape that came so often
-# will come again.
-SEARCH_AFTER: Final = 16
+# cuDNN's search tries ten kernels for every layer, several times each, so it takes as long as some dozen runs; if it
+# finds what saves a tenth, that is paid back after some hundred. Estimated, not measured.
+SEARCH_AFTER: Final = 256
 
 # torch's flags for cuDNN belong to the process, so that one thread's would end another's.
 _FLAGS: Final = threading.Lock()
@@ -136,11 +138,14 @@ class TorchEngine:
 
 
 class Lanes:
-    """Ways through a device: on CUDA a few streams, which calls take in turn; elsewhere nothing at all.
+    """Ways through a device: on CUDA a few threads with a stream each; elsewhere the thread that calls.
 
-    A batch is copied there, computed and copied back on one stream, in order; another batch's copies and kernels on the
-    other stream fill the gaps. Arrays that the device reads and writes lie in pinned memory, without which CUDA's
+    A batch is copied there, computed and copied back on one stream, in order; another batch's copies and kernels on
+    another stream fill the gaps. Arrays that the device reads and writes lie in pinned memory, without which CUDA's
     copies are made in two steps and never beside a kernel.
+
+    The threads are few and stay because torch keeps what cuDNN has found out about a shape for each thread anew
+    (pytorch/pytorch#103939): each of a hundred callers would have to wait for it.
     """
 
     def __init__(self, torch: Any, device: Device) -> None:
@@ -151,31 +156,32 @@ class Lanes:
         self.count = LANES if self.is_cuda else 1
         self._flags: AbstractContextManager[Any] = _FLAGS if self.is_cuda else nullcontext()
         self._runs: Counter[tuple[int, ...]] = Counter()
-        self._streams: SimpleQueue[Any] = SimpleQueue()
-        for _ in range(self.count if self.is_cuda else 0):
-            self._streams.put(torch.cuda.Stream(self.device))
+        self._threads = None
+        if self.is_cuda:
+            self._threads = ThreadPoolExecutor(self.count, "cuda", initializer=self._take_stream)
+
+    def _take_stream(self) -> None:
+        self.torch.cuda.set_stream(self.torch.cuda.Stream(self.device))
+
+    def run(self, work: Callable[[], Answer]) -> Answer:
+        """Do work on the next free lane, and return its answer when the device is done with it."""
+        if self._threads is None:
+            return work()
+        return self._threads.submit(self._run, work).result()
+
+    def _run(self, work: Callable[[], Answer]) -> Answer:
+        with self.torch.cuda.device(self.device):
+            answer = work()
+            # Blocking: the usual wait keeps a core busy, which decoders can use.
+            done = self.torch.cuda.Event(blocking=True)
+            done.record()
+            done.synchronize()
+        return answer
 
     def allocate(self, shape: tuple[int, ...]) -> PixelArray:
         """Make an array, uint8, from which the device copies quickly."""
         pixels: PixelArray = self.torch.empty(shape, dtype=self.torch.uint8, pin_memory=self.is_cuda).numpy()
         return pixels
-
-    @contextmanager
-    def lane(self) -> Iterator[None]:
-        """Run what is inside on the next free stream, and wait for it at the end."""
-        if not self.is_cuda:
-            yield
-            return
-        stream = self._streams.get()
-        try:
-            with self.torch.cuda.stream(stream):
-                yield
-            # Blocking: the usual wait keeps a core busy, which decoders can use.
-            done = self.torch.cuda.Event(blocking=True)
-            done.record(stream)
-            done.synchronize()
-        finally:
-            self._streams.put(stream)
 
     @contextmanager
     def exact(self, shape: tuple[int, ...]) -> Iterator[None]:
@@ -198,7 +204,7 @@ class Lanes:
         return host.to(self.device, non_blocking=self.is_cuda)
 
     def download(self, rows: Any) -> FloatArray:
-        """Copy a tensor of float32 to an array; it is there when the lane ends."""
+        """Copy a tensor of float32 to an array; the content is there when `run` returns."""
         host = self.torch.empty(rows.shape, dtype=self.torch.float32, pin_memory=self.is_cuda)
         host.copy_(rows, non_blocking=self.is_cuda)
         array: FloatArray = host.numpy()
@@ -220,7 +226,7 @@ class TorchNetwork:
         self._bgr = preprocessing.bgr
         self._mean = torch.tensor(preprocessing.mean, device=lanes.device).view(3, 1, 1)
         self._scale = torch.tensor(preprocessing.scale, device=lanes.device).view(3, 1, 1)
-        if lanes.is_cuda:  # the lanes' streams do not wait for the one on which the weights were copied
+        if lanes.is_cuda:  # the streams of the lanes do not wait for the one on which the weights were copied
             torch.cuda.synchronize(lanes.device)
 
     def __call__(self, pictures: PixelArray) -> dict[str, FloatArray]:
@@ -234,16 +240,7 @@ class TorchNetwork:
             If the network cannot be run on such pictures.
         """
         try:
-            with self._lanes.lane(), self._torch.inference_mode():
-                outputs = self._run(self._lanes.upload(pictures))
-                if any(value.shape[:1] != (len(pictures),) for value in outputs.values()):
-                    raise WeightsError(
-                        f"a network gives {[tuple(value.shape) for value in outputs.values()]} for {len(pictures)} "
-                        "pictures, where each output must have a row for each",
-                        hint="Check that the weights fit their manifest.",
-                    )
-                joined = self._torch.cat([value.reshape(len(pictures), -1).float() for value in outputs.values()], 1)
-                rows = self._lanes.download(joined)
+            rows, shapes = self._lanes.run(lambda: self._through(pictures))
         except self._torch.OutOfMemoryError as error:
             raise DeviceMemoryError(
                 f"the memory of {self._lanes.device} is too small for {len(pictures)} pictures of "
@@ -255,11 +252,34 @@ class TorchNetwork:
             raise WeightsError(
                 f"a network cannot be run in torch: {reason}", hint="Check that the weights fit their manifest."
             ) from error
-        ends = itertools.accumulate(value[0].numel() for value in outputs.values())
+        starts = [0, *itertools.accumulate(math.prod(shape[1:]) for shape in shapes.values())]
         return {
-            name: rows[:, end - value[0].numel() : end].reshape(tuple(value.shape))
-            for (name, value), end in zip(outputs.items(), ends, strict=True)
+            name: rows[:, start:end].reshape(shape)
+            for (name, shape), (start, end) in zip(shapes.items(), itertools.pairwise(starts), strict=True)
         }
+
+    def _through(self, pictures: PixelArray) -> tuple[FloatArray, dict[str, tuple[int, ...]]]:
+        """Copy pictures to the device, and what the network makes of them back.
+
+        Returns
+        -------
+        ndarray of shape (N, D), float32
+            All outputs of a picture in one row. Not to be read before the lane is done.
+        dict of str to tuple of int
+            The shape of each output.
+        """
+        torch, count = self._torch, len(pictures)
+        with torch.inference_mode():
+            outputs = self._run(self._lanes.upload(pictures))
+            shapes = {name: tuple(value.shape) for name, value in outputs.items()}
+            if any(shape[:1] != (count,) for shape in shapes.values()):
+                raise WeightsError(
+                    f"a network gives {list(shapes.values())} for {count} pictures, where each output must have a row "
+                    "for each",
+                    hint="Check that the weights fit their manifest.",
+                )
+            rows = torch.cat([value.reshape(count, -1).float() for value in outputs.values()], 1)
+            return self._lanes.download(rows), shapes
 
     def _run(self, batch: Any) -> dict[str, Any]:
         torch = self._torch

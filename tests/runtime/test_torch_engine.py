@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,11 +18,11 @@ import torch.nn.functional as F
 from torch import nn
 
 from facecli.errors import DeviceError, UsageError, WeightsError
-from facecli.runtime.batching import DeviceMemoryError
+from facecli.runtime.batching import BatchingNetwork, DeviceMemoryError
 from facecli.runtime.device import Device
 from facecli.runtime.manifest import shipped_models
 from facecli.runtime.network import Network, Preprocessing
-from facecli.runtime.torch_engine import LANES, SEARCH_AFTER, Lanes, TorchEngine, TorchNetwork, choose_precision
+from facecli.runtime.torch_engine import LANES, Lanes, TorchEngine, TorchNetwork, choose_precision
 
 
 def engine(**settings: Any) -> TorchEngine:
@@ -158,10 +158,13 @@ class Hungry(nn.Module):
         return layer.mean((2, 3))
 
 
-def test_the_memory_of_a_batch_that_failed_is_free_for_its_halves() -> None:
+@pytest.mark.parametrize("on_cuda", [False, True])
+def test_the_memory_of_a_batch_that_failed_is_free_for_its_halves(on_cuda: bool) -> None:
     module = Hungry()
+    lanes = Lanes(CudaStandIn(), CudaOnCpu()) if on_cuda else Lanes(torch, Device("cpu"))
+    network = BatchingNetwork(TorchNetwork(module, lanes, "f32", Preprocessing()), max_batch=4)
 
-    colours = engine(max_batch=4).wrap(module, Preprocessing())(np.ones((4, 2, 2, 3), np.uint8))["embedding"]
+    colours = network(np.ones((4, 2, 2, 3), np.uint8))["embedding"]
 
     np.testing.assert_array_equal(colours, np.full((4, 3), 2.0))
     assert len(module.held) == 6  # four, two, and four times one
@@ -194,40 +197,35 @@ def test_outputs_without_a_row_for_each_picture_are_refused() -> None:
 
 
 class CudaStandIn:
-    """torch on a machine whose CUDA device is its CPU, which writes down what is asked of the device."""
+    """torch on a machine whose CUDA device is its CPU, which writes down what is asked of the device, and by whom."""
 
     def __init__(self) -> None:
-        self.log: list[str] = []
+        self.log: list[tuple[int, str]] = []
         self.cuda = SimpleNamespace(
-            Stream=lambda device: next(names),
-            stream=self._stream,
+            Stream=lambda device: self._note(f"make a stream on {device}"),
+            set_stream=lambda stream: None,
+            device=nullcontext,
             Event=self._event,
-            synchronize=lambda device: self.log.append("all is done"),
+            synchronize=lambda device: self._note("wait for all"),
         )
-        names = iter(("first", "second"))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(torch, name)
 
+    def _note(self, what: str) -> None:
+        self.log.append((threading.get_ident(), what))
+
     def empty(self, *shape: Any, pin_memory: bool, **settings: Any) -> torch.Tensor:
         assert pin_memory
-        self.log.append("pinned")
+        self._note("pin")
         return torch.empty(*shape, **settings)
 
     def empty_like(self, like: torch.Tensor, *, pin_memory: bool) -> torch.Tensor:
         return self.empty(like.shape, dtype=like.dtype, pin_memory=pin_memory)
 
-    @contextmanager
-    def _stream(self, name: str) -> Iterator[None]:
-        self.log.append(f"begin {name}")
-        yield
-        self.log.append(f"end {name}")
-
     def _event(self, blocking: bool) -> Any:
         assert blocking
-        return SimpleNamespace(
-            record=lambda name: self.log.append(f"mark {name}"), synchronize=lambda: self.log.append("wait")
-        )
+        return SimpleNamespace(record=lambda: self._note("mark"), synchronize=lambda: self._note("wait"))
 
 
 class CudaOnCpu:
@@ -238,27 +236,26 @@ class CudaOnCpu:
         return "cpu"
 
 
-def test_on_cuda_a_batch_keeps_to_one_stream_and_waits_for_it() -> None:
+def test_on_cuda_few_threads_run_the_batches_each_on_its_stream_and_wait_for_it() -> None:
     stand_in = CudaStandIn()
     network = TorchNetwork(Colours(most=2), Lanes(stand_in, CudaOnCpu()), "f32", Preprocessing())
-    pictures = np.random.default_rng(8).integers(0, 256, (2, 4, 4, 3), np.uint8)
+    pictures = np.random.default_rng(8).integers(0, 256, (12, 2, 4, 4, 3), np.uint8)
 
-    for _ in range(LANES + 1):
-        np.testing.assert_allclose(network(pictures)["embedding"], pictures.mean((1, 2)), rtol=1e-5)
-    with pytest.raises(DeviceMemoryError):
-        network(np.concatenate([pictures, pictures]))
+    with ThreadPoolExecutor(6) as pool:
+        colours = [each["embedding"] for each in pool.map(network, pictures)]
 
-    def run(stream: str) -> list[str]:
-        return [f"begin {stream}", "pinned", "pinned", f"end {stream}", f"mark {stream}", "wait"]
-
-    # In turn, and the one that failed is not lost.
-    begun = ["begin second", "pinned"]
-    assert stand_in.log == ["all is done", *run("first"), *run("second"), *run("first"), *begun]
-    assert network(pictures)["embedding"].shape == (2, 3)
-    assert network(pictures)["embedding"].shape == (2, 3)
+    np.testing.assert_allclose(colours, pictures.mean((2, 3)), rtol=1e-5)
+    assert stand_in.log.pop(0) == (threading.get_ident(), "wait for all")
+    lanes = {thread for thread, _ in stand_in.log}
+    assert 1 <= len(lanes) <= LANES
+    steps = [[what for thread, what in stand_in.log if thread == lane] for lane in lanes]
+    assert all(begun == "make a stream on cpu" for begun, *_ in steps)
+    assert sum(len(rest) for _, *rest in steps) == 4 * len(pictures)
+    assert all(rest == ["pin", "pin", "mark", "wait"] * (len(rest) // 4) for _, *rest in steps)
 
 
-def test_a_shape_that_comes_often_is_worth_a_search_for_the_quickest_kernels() -> None:
+def test_a_shape_that_comes_often_is_worth_a_search_for_the_quickest_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("facecli.runtime.torch_engine.SEARCH_AFTER", 3)
     lanes = Lanes(torch, Device("cpu"))
 
     def searched(shape: tuple[int, ...]) -> bool:
@@ -266,7 +263,7 @@ def test_a_shape_that_comes_often_is_worth_a_search_for_the_quickest_kernels() -
             assert not torch.backends.cudnn.allow_tf32
             return torch.backends.cudnn.benchmark
 
-    assert [searched((2, 8, 8, 3)) for _ in range(SEARCH_AFTER + 2)] == [False] * SEARCH_AFTER + [True] * 2
+    assert [searched((2, 8, 8, 3)) for _ in range(5)] == [False, False, False, True, True]
     assert not searched((4, 8, 8, 3))
     assert not torch.backends.cudnn.benchmark
 
