@@ -16,7 +16,8 @@ def detect(
 ) -> int:
     """Find faces: boxes, five landmarks and a score each, without asking whose they are."""
     from facecli.app import App
-    from facecli.cli.photos import gather, report_photos
+    from facecli.cli.photo_report import report_photos
+    from facecli.cli.photos import gather
 
     sources = gather(call, images, files_from, nul=nul, recursive=recursive)
     analyser = App(call.settings).analyser(embed=False, photo_count=len(sources), keep_photos=annotate is not None)

@@ -15,7 +15,8 @@ def embed(
 ) -> int:
     """Turn faces into vectors: one JSON line a photo, each face with its unit vector."""
     from facecli.app import App
-    from facecli.cli.photos import gather, report_photos
+    from facecli.cli.photo_report import report_photos
+    from facecli.cli.photos import gather
 
     sources = gather(call, images, files_from, nul=nul, recursive=recursive)
     analyser = App(call.settings).analyser(photo_count=len(sources))

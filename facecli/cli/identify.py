@@ -44,7 +44,7 @@ def identify_sources(
 ) -> int:
     """Identify photos and report them."""
     from facecli.app import App
-    from facecli.cli.photos import report_photos
+    from facecli.cli.photo_report import report_photos
     from facecli.services.identification import identify_photos
 
     app = App(call.settings)

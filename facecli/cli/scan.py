@@ -61,8 +61,9 @@ def scan(
 
     Exits with 3 if any photo failed; its line says why.
     """
-    from facecli.cli.photos import STDIN, read_roots
-    from facecli.cli.scanning import ScanWishes, run_scan
+    from facecli.cli.photos import read_roots
+    from facecli.cli.scan_wishes import ScanWishes, refuse_contradictions
+    from facecli.cli.scanning import run_scan
 
     roots = read_roots(folders, files_from, nul=nul)
     wishes = ScanWishes(
@@ -78,21 +79,5 @@ def scan(
     )
     if interval is not None and not watch:
         raise UsageError("--interval is for --watch, which was not given")
-    if interval is not None and not interval > 0:
-        raise UsageError(f"--interval must be more than 0 seconds, not {interval:g}")
-    if no_store and (resume or update):
-        raise UsageError(
-            f"{'--resume' if resume else '--update'} goes by what is kept, and --no-store keeps nothing",
-            hint="Leave one of the two out.",
-        )
-    if fresh and update:
-        raise UsageError("--fresh analyses every photo and --update none that is known", hint="Leave one of them out.")
-    if watch and call.output_format != "jsonl":
-        raise UsageError(
-            f"--watch writes line after line, which {call.output_format} cannot", hint="Use --format jsonl."
-        )
-    if STDIN in roots.arguments and (resume or update or watch):
-        raise UsageError(
-            "a photo on standard input cannot be gone on with, updated or watched", hint="Name files and folders only."
-        )
+    refuse_contradictions(call, wishes)
     return run_scan(call, wishes)

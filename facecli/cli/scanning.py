@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shlex
 import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import facecli
@@ -19,11 +16,13 @@ from facecli.cli.identify import say_rule
 from facecli.cli.messages import say, warn
 from facecli.cli.options import Call
 from facecli.cli.output import appended
-from facecli.cli.photos import STDIN, PhotoReport, Roots, find_sources, write_photos
+from facecli.cli.photo_report import PhotoReport, write_photos
+from facecli.cli.photos import find_sources
+from facecli.cli.scan_wishes import ScanWishes
 from facecli.cli.stopping import Stop, Stopped, stopping, until_stopped
 from facecli.decide.identification import DecisionRule
 from facecli.report.formats import open_writer
-from facecli.scans.records import Asked, FileSignature, StoredScan
+from facecli.scans.records import FileSignature, StoredScan
 from facecli.scans.store import FILE_NAME, ScanStore
 from facecli.services.analysis import Analyser, Analysis, PhotoSource
 from facecli.services.calibration import Decisions
@@ -35,46 +34,6 @@ from facecli.services.scan_facts import scan_facts
 
 # A look at many folders takes long; at most this share of the time is spent looking.
 _LOOKING_SHARE: Final = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class ScanWishes:
-    """What the words of a call ask of a scan.
-
-    Attributes
-    ----------
-    watch_s : float or None
-        Seconds between two looks at the folders afterwards; None for no looks.
-    """
-
-    roots: Roots
-    recursive: bool = True
-    resume: bool = False
-    update: bool = False
-    fresh: bool = False
-    store: bool = True
-    watch_s: float | None = None
-    annotate: Path | None = None
-    fail_unknown: bool = False
-
-    @property
-    def asked(self) -> Asked:
-        """Which photos, as the file of scans knows it."""
-        names, listed = self.roots.arguments, self.roots.listed
-        relative = any(not os.path.isabs(name) for name in (*names, *listed))  # noqa: PTH117  # of any text
-        folder = str(Path.cwd()) if relative else ""
-        digest = hashlib.sha256(b"\0".join(map(os.fsencode, listed))).hexdigest() if listed else ""
-        return Asked(folder, names, digest, self.recursive)
-
-    @property
-    def journalled(self) -> bool:
-        """Whether the scan can be gone on with: what standard input held cannot be read again."""
-        return self.store and STDIN not in self.roots.arguments
-
-    @property
-    def annotation_root(self) -> Path | None:
-        """The one folder whose structure annotated copies mirror."""
-        return Path(self.roots.arguments[0]) if len(self.roots.arguments) == 1 else None
 
 
 def run_scan(call: Call, wishes: ScanWishes) -> int:

@@ -34,6 +34,12 @@ def test_csv_has_a_row_a_face_and_one_for_a_photo_without(results: tuple[PhotoRe
     )
 
 
+def test_a_time_that_was_not_taken_is_an_empty_cell() -> None:
+    (row,) = csv.DictReader(io.StringIO(written(PhotoResult("x.jpg", "no_face", 10, 20, elapsed_ms=None))))
+
+    assert (row["path"], row["elapsed_ms"]) == ("x.jpg", "")
+
+
 def test_csv_of_no_photos_is_its_header() -> None:
     assert written() == ",".join(COLUMNS) + "\n"
 

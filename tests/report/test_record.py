@@ -88,6 +88,10 @@ def test_numbers_that_are_not_finite_become_null(face_at) -> None:
     assert record["elapsed_ms"] is None
 
 
+def test_a_time_that_was_not_taken_is_left_out() -> None:
+    assert "elapsed_ms" not in photo_record(PhotoResult("x", "no_face", elapsed_ms=None))
+
+
 @given(st.floats(-1, 1), st.floats(-1, 1), st.integers(2, 4))
 def test_rounding_keeps_the_side_of_the_threshold(score: float, threshold: float, decimals: int) -> None:
     shown = rounded_score(score, threshold, decimals)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,3 +44,14 @@ def test_a_link_stays_one(tmp_path: Path) -> None:
 
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "real").read_text() == "new"
+
+
+def test_a_process_that_ends_at_once_leaves_nothing_unfinished(tmp_path: Path) -> None:
+    code = (
+        "import os; from pathlib import Path; from facecli.report.writing import written_whole\n"
+        "with written_whole(Path('a.txt')) as stream:\n"
+        "    stream.write('new'); discard_unfinished(); os._exit(7)"
+    )
+
+    assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=False).returncode == 7
+    assert list(tmp_path.iterdir()) == []
