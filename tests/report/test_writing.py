@@ -48,7 +48,7 @@ def test_a_link_stays_one(tmp_path: Path) -> None:
 
 def test_a_process_that_ends_at_once_leaves_nothing_unfinished(tmp_path: Path) -> None:
     code = (
-        "import os; from pathlib import Path; from facecli.report.writing import written_whole\n"
+        "import os; from pathlib import Path; from facecli.report.writing import discard_unfinished, written_whole\n"
         "with written_whole(Path('a.txt')) as stream:\n"
         "    stream.write('new'); discard_unfinished(); os._exit(7)"
     )
