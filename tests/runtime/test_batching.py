@@ -111,15 +111,22 @@ def test_other_sizes_wait_for_their_turn_the_oldest_first() -> None:
 
 def test_no_batch_is_larger_than_allowed() -> None:
     inner = SumNetwork()
-    network = BatchingNetwork(inner, max_batch=6)
+    network = BatchingNetwork(inner, max_batch=8)
 
-    with queued(inner, network, pictures(2, 4), pictures(3, 4), pictures(4, 1)) as calls:
+    with queued(inner, network, pictures(2, 5), pictures(3, 4), pictures(4, 1)) as calls:
         pass
-    alone = network(pictures(5, 14))
 
-    assert inner.sizes[1:] == [6, 4, 6, 6, 2]  # 4 + 1 filled up, then the other 4; 14 in parts
-    assert [call.result(0)["sum"].shape for call in calls] == [(4, 1), (4, 1), (1, 1)]
-    assert alone["sum"].tolist() == [[240.0]] * 14
+    assert inner.sizes[1:] == [8, 4]  # 5 and 1, filled up; then the 4 that found no room
+    assert [call.result(0)["sum"].shape for call in calls] == [(5, 1), (4, 1), (1, 1)]
+
+
+def test_a_call_with_more_pictures_than_a_batch_is_run_in_parts() -> None:
+    inner = SumNetwork()
+
+    outputs = BatchingNetwork(inner, max_batch=6)(np.concatenate([pictures(value) for value in range(1, 12)]))
+
+    assert inner.sizes == [6, 6]  # 5 are not filled up to 8
+    assert outputs["sum"].ravel().tolist() == [48.0 * value for value in range(1, 12)]
 
 
 def test_an_error_reaches_the_callers_of_its_batch_and_nobody_else() -> None:
