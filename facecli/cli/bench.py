@@ -82,9 +82,9 @@ def counting_app(settings: Settings) -> tuple[App, Callable[[], int] | None]:
     MTCNN's cannot, as its networks are torch's own, and neither can those of torch's files.
     """
     from facecli.app import App
+    from facecli.runtime.counting import CountedNetwork
     from facecli.runtime.flops import count_flops
     from facecli.runtime.fusion import Fusion
-    from facecli.services.bench import CountedNetwork
 
     class CountingApp(App):
         def _network(self, manifest: Manifest) -> Network:

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import threading
-import time
-from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Generic, TypeVar
+from typing import Final
 
-from facecli.errors import FacecliError, GeometryError, InputError
+from facecli.errors import GeometryError, InputError
 from facecli.media.images import decode_photo, read_file
-from facecli.runtime.network import Network
 from facecli.services.analysis import Analyser, PhotoSource
 from facecli.services.stages import Detector, Embedder
-from facecli.types import AlignedFace, Detection, FloatArray, Photo, PhotoError, PixelArray
-
-Thing = TypeVar("Thing")
+from facecli.services.throughput import Rate, Watch, peak_memory_bytes, repeat
+from facecli.types import AlignedFace, Detection, Photo, PhotoError
 
 # How the time is divided. The scan is what the user wants to know; the rest explains it.
 _SCAN_SHARE, _READ_SHARE, _DECODE_SHARE, _DETECT_SHARE, _EMBED_SHARE = 0.4, 0.1, 0.2, 0.2, 0.1
@@ -33,70 +28,6 @@ _HELD_BYTES: Final = 256 << 20
 
 # Faces embedded together by a thread, as if each photo showed so many.
 _FACES_TOGETHER: Final = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """Things done in a stretch of time.
-
-    Attributes
-    ----------
-    count : int
-    seconds : float
-        Wall time.
-    cpu_seconds : float
-        Of all threads of the process.
-    """
-
-    count: int = 0
-    seconds: float = 0.0
-    cpu_seconds: float = 0.0
-
-    @property
-    def per_second(self) -> float | None:
-        """Things a second; None if nothing was done."""
-        return self.count / self.seconds if self.count else None
-
-    @property
-    def ms_each(self) -> float | None:
-        """Wall time of one in milliseconds, as many threads as usual being at work; None if nothing was done."""
-        return self.seconds / self.count * 1000 if self.count else None
-
-    @property
-    def cpu_ms_each(self) -> float | None:
-        """Processor time of one in milliseconds; None if nothing was done."""
-        return self.cpu_seconds / self.count * 1000 if self.count else None
-
-
-class CountedNetwork:
-    """A network that counts the arithmetic it is asked for.
-
-    Parameters
-    ----------
-    network : Network
-    picture_flops : callable
-        Floating point operations for a picture of this height and width.
-    """
-
-    def __init__(self, network: Network, picture_flops: Callable[[int, int], int]) -> None:
-        self._network = network
-        self._picture_flops = picture_flops
-        self._pictures: Counter[tuple[int, int]] = Counter()
-        self._lock = threading.Lock()
-
-    def __call__(self, pictures: PixelArray) -> dict[str, FloatArray]:
-        """Run a batch; see `facecli.runtime.network.Network`."""
-        count, height, width, _ = pictures.shape
-        with self._lock:
-            self._pictures[height, width] += count
-        return self._network(pictures)
-
-    @property
-    def flops(self) -> int:
-        """Floating point operations so far."""
-        with self._lock:
-            pictures = dict(self._pictures)
-        return sum(count * self._picture_flops(*size) for size, count in pictures.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +159,7 @@ class FolderBench:
             pass
         found, count, least = _Scan(), 0, min(_LEAST_PHOTOS, len(paths))
         running = self.analyser.analyse(PhotoSource(path) for path in itertools.cycle(paths))
-        watch = _Watch(seconds)
+        watch = Watch(seconds)
         for analysis in running:
             count += 1
             path = analysis.source.path
@@ -260,101 +191,6 @@ class FolderBench:
                     cut.append(self.embedder.align(photo, detection))
         for start in range(0, len(cut), _FACES_TOGETHER):
             yield cut[start : start + _FACES_TOGETHER]
-
-
-class _Watch:
-    """Wall and processor time from when it was made."""
-
-    def __init__(self, seconds: float) -> None:
-        self._started, self._cpu_started = time.perf_counter(), time.process_time()
-        self._seconds = seconds
-
-    @property
-    def is_over(self) -> bool:
-        return time.perf_counter() - self._started >= self._seconds
-
-    def rate(self, count: int) -> Rate:
-        return Rate(count, time.perf_counter() - self._started, time.process_time() - self._cpu_started)
-
-
-class _Shared(Generic[Thing]):
-    """Things handed out one by one to several threads."""
-
-    def __init__(self, things: Iterator[Thing]) -> None:
-        self._things = things
-        self._lock = threading.Lock()
-
-    def __iter__(self) -> Iterator[Thing]:
-        while True:
-            with self._lock:
-                try:
-                    thing = next(self._things)
-                except StopIteration:
-                    return
-            yield thing
-
-
-def repeat(
-    things: Sequence[Thing],
-    work: Callable[[Thing], Any],
-    threads: int,
-    seconds: float,
-    rounds: int | None = None,
-    *,
-    count: Callable[[Thing], int] = lambda _: 1,
-) -> Rate:
-    """Work on things in threads, over and over, until the time is up.
-
-    Parameters
-    ----------
-    things : sequence
-    work : callable
-        What it raises of `FacecliError` means that the thing is not counted.
-    threads : int
-    seconds : float
-    rounds : int, optional
-        Stop when each thing was worked on so many times; by default there is no such end.
-    count : callable
-        How much each thing counts.
-
-    Returns
-    -------
-    Rate
-        Of nothing where there are no things.
-    """
-    if not things:
-        return Rate()
-    endless = itertools.cycle(things)
-    shared = _Shared(endless if rounds is None else itertools.islice(endless, rounds * len(things)))
-    done = [0] * threads
-    watch = _Watch(seconds)
-
-    def run(number: int) -> None:
-        for thing in shared:
-            with contextlib.suppress(FacecliError):
-                work(thing)
-                done[number] += count(thing)
-            if watch.is_over:
-                return
-
-    workers = [threading.Thread(target=run, args=(number,), name="bench") for number in range(threads)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    return watch.rate(sum(done))
-
-
-def peak_memory_bytes() -> int | None:
-    """Return the most memory that this process has held so far, or None where the system does not say."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    import sys
-
-    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return largest if sys.platform == "darwin" else largest * 1024  # Linux counts in kB
 
 
 def _until_full(photos: Iterable[Photo]) -> Iterator[Photo]:

@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from facecli.report.document import Cell, Document, Table
-from facecli.services.bench import FolderSpeed, Rate
+from facecli.services.bench import FolderSpeed
+from facecli.services.throughput import Rate
 
 # Gains below this share are within the noise of a measurement of seconds, and not worth a setting.
 LEAST_GAIN: Final = 0.03
+
+# A scan that waits for nothing takes more than this of the cores.
+LEAST_CORES_SHARE: Final = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,7 @@ def bench_document(speed: FolderSpeed, machine: Machine, *, folder: str, model: 
         "cores": machine.cores,
         "threads": machine.threads,
         "scan, photos/s": speed.scan.per_second,
+        "share of the cores": _cores_share(speed, machine),
         "limit, photos/s": None if limit is None else 1 / limit,
         "share of the limit": None if limit is None else limit / costs.scan,
         "most of the time": _bottleneck(costs),
@@ -107,7 +112,7 @@ def bench_document(speed: FolderSpeed, machine: Machine, *, folder: str, model: 
     if advice:
         columns = ("setting", "effect", "photos/s at most")
         tables.append(Table("What would help", "settings, and what each can bring by itself", columns, advice))
-    return Document("Speed of facecli", facts, tuple(tables), warnings=tuple(_warnings(speed)))
+    return Document("Speed of facecli", facts, tuple(tables), warnings=tuple(_warnings(speed, machine)))
 
 
 def _seconds(rate: Rate) -> float:
@@ -209,9 +214,16 @@ def _options(costs: Costs, machine: Machine) -> Iterator[_Advice]:
     )
 
 
-def _warnings(speed: FolderSpeed) -> Iterator[str]:
+def _cores_share(speed: FolderSpeed, machine: Machine) -> float:
+    return speed.scan.cpu_seconds / speed.scan.seconds / machine.cores
+
+
+def _warnings(speed: FolderSpeed, machine: Machine) -> Iterator[str]:
     if speed.failures:
         count, first = len(speed.failures), speed.failures[0]
         yield f"{count} of {speed.photos_scanned} photos could not be read, such as: {first.message}"
     if speed.scan.seconds < 1:
         yield f"the scan was measured for {speed.scan.seconds:.1f} s only; give it more --seconds"
+    share = _cores_share(speed, machine)
+    if machine.on_cpu and machine.threads >= machine.cores and share < LEAST_CORES_SHARE:
+        yield f"the scan got {share:.0%} of the cores: something else keeps them busy, or files come slowly"

@@ -34,6 +34,7 @@ class Watch:
     """What was seen of a scan, a number a look."""
 
     seconds: list[float] = field(default_factory=list)
+    cpu_seconds: list[float] = field(default_factory=list)
     done: list[int] = field(default_factory=list)
     memory_mib: list[float] = field(default_factory=list)
 
@@ -58,6 +59,12 @@ def memory_mib(process_id: int) -> float:
     return 0.0  # it has just ended
 
 
+def cpu_seconds(process_id: int) -> float:
+    """Return the processor time that a process has taken."""
+    after_name = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()
+    return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def watch(command: list[str], environment: dict[str, str]) -> Watch:
     """Run a scan, counting its lines and looking at its memory."""
     seen, count = Watch(), 0
@@ -75,6 +82,7 @@ def watch(command: list[str], environment: dict[str, str]) -> Watch:
         memory = memory_mib(process.pid)
         if memory:
             seen.seconds.append(time.perf_counter() - started)
+            seen.cpu_seconds.append(cpu_seconds(process.pid))
             seen.done.append(count)
             seen.memory_mib.append(memory)
         time.sleep(1)
@@ -86,20 +94,19 @@ def watch(command: list[str], environment: dict[str, str]) -> Watch:
 
 def report(seen: Watch, count: int) -> None:
     """Print the cost of a photo and the memory at stretches of the scan, and how both grow."""
-    seconds, done, memory = map(np.array, (seen.seconds, seen.done, seen.memory_mib))
+    seconds, cpu, done, memory = map(np.array, (seen.seconds, seen.cpu_seconds, seen.done, seen.memory_mib))
     print(f"{count} photos in {seconds[-1]:.0f} s, {count / seconds[-1]:.1f} a second; peak {memory.max():.0f} MiB\n")
-    print("| photos | ms a photo | MiB at their end |\n|---|---|---|")
-    edges = [0, *[mark for mark in MARKS if mark < count], count]
-    for first, last in itertools.pairwise(edges):
-        times = np.interp([first, last], done, seconds)
-        print(f"| {first} to {last} | {(times[1] - times[0]) / (last - first) * 1000:.1f} | "
-              f"{np.interp(last, done, memory):.0f} |")  # fmt: skip
+    print("| photos | ms a photo | CPU ms a photo | MiB at their end |\n|---|---|---|---|")
+    for first, last in itertools.pairwise([0, *[mark for mark in MARKS if mark < count], count]):
+        each = [float(np.diff(np.interp([first, last], done, times))[0]) / (last - first) for times in (seconds, cpu)]
+        held = np.interp(last, done, memory)
+        print(f"| {first} to {last} | {each[0] * 1000:.1f} | {each[1] * 1000:.1f} | {held:.0f} |")
     settled = done >= SETTLED * count
     slope = np.polyfit(done[settled] / 1000, memory[settled], 1)[0]
-    middle = np.interp(count / 2, done, seconds)
+    middle = np.interp(count / 2, done, cpu)
     print(
         f"\nafter {SETTLED:.0%} of them memory grows by {slope:.2f} MiB a 1,000 photos;"
-        f" the second half takes {(seconds[-1] - middle) / middle:.2f} times the first"
+        f" the second half takes {(cpu[-1] - middle) / middle:.3f} times the processor time of the first"
     )
 
 
@@ -115,9 +122,9 @@ def plot(seen: Watch, path: Path) -> None:
     figure, (upper, lower) = pyplot.subplots(2, 1, sharex=True, figsize=(8, 5), layout="constrained")
     upper.plot(done, seen.memory_mib, linewidth=1)
     upper.set(ylim=(0, None), ylabel="memory held, MiB")
-    costs = np.diff(seen.seconds[::step]) / np.maximum(np.diff(done[::step]), 1) * 1000
+    costs = np.diff(seen.cpu_seconds[::step]) / np.maximum(np.diff(done[::step]), 1) * 1000
     lower.plot(done[::step][1:], costs, linewidth=1)
-    lower.set(ylim=(0, None), ylabel="ms a photo", xlabel="photos done")
+    lower.set(ylim=(0, None), ylabel="CPU ms a photo", xlabel="photos done")
     figure.savefig(path, dpi=120)
 
 

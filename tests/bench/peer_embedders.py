@@ -27,7 +27,7 @@ def facecli_embedder(name: str, mirror: bool) -> Callable[[list[str]], Embedder]
         from facecli.app import App
         from facecli.media.images import load_photo
         from facecli.services.analysis import default_jobs
-        from facecli.services.bench import repeat
+        from facecli.services.throughput import repeat
         from facecli.settings import load_settings
 
         app = App(load_settings({"embedder": name, "mirror": mirror})[0])

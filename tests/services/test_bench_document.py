@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from facecli.report.document import Document
-from facecli.services.bench import FolderSpeed, Rate
+from facecli.services.bench import FolderSpeed
 from facecli.services.bench_document import Machine, bench_document
+from facecli.services.throughput import Rate
 from facecli.types import PhotoError
 
 # 10 photos/s: 20 ms decoding, 50 ms detection, 2 faces of 10 ms, and 10 ms of nobody's.
@@ -53,6 +54,7 @@ def test_the_limit_is_decoding_and_arithmetic_one_after_the_other() -> None:
     assert facts["share of the limit"] == pytest.approx(0.5)
     assert facts["most of the time"] == "finding faces"
     assert facts["peak memory, MiB"] == 300
+    assert facts["share of the cores"] == pytest.approx(0.9)
 
 
 def test_on_a_gpu_the_two_overlap() -> None:
@@ -97,9 +99,10 @@ def test_fewer_threads_than_cores_are_told() -> None:
 
 def test_what_to_beware_of() -> None:
     failures = (PhotoError("not_an_image", "a.jpg is no picture"),)
-    speed = replace(SPEED, failures=failures, scan=Rate(5, 0.5, 0.9))
+    speed = replace(SPEED, failures=failures, scan=Rate(5, 0.5, 0.5))
 
     assert document(speed).warnings == (
         "1 of 200 photos could not be read, such as: a.jpg is no picture",
         "the scan was measured for 0.5 s only; give it more --seconds",
+        "the scan got 50% of the cores: something else keeps them busy, or files come slowly",
     )

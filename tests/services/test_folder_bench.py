@@ -1,18 +1,16 @@
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 from fakes import BLUE, GREEN, RED, FakeDetector, FakeEmbedder, write_picture
 
-from facecli.errors import InputError, UnreadableImageError
+from facecli.errors import InputError
 from facecli.services.analysis import Analyser, PhotoSource
-from facecli.services.bench import CountedNetwork, FolderBench, Rate, repeat
-from facecli.types import FloatArray, PixelArray
+from facecli.services.bench import FolderBench
+from facecli.services.throughput import Rate
 
 
 @pytest.fixture
@@ -50,24 +48,6 @@ def test_arithmetic_is_counted_by_what_networks_are_asked(
     assert speed.flops_per_photo == 1000
 
 
-def test_a_counted_network_is_the_network_and_counts() -> None:
-    seen = []
-
-    def network(pictures: PixelArray) -> dict[str, FloatArray]:
-        seen.append(pictures.shape)
-        return {"sum": pictures.sum((1, 2, 3), dtype=np.float32)}
-
-    counted = CountedNetwork(network, lambda height, width: 10 * height * width)
-    assert counted.flops == 0
-
-    (total,) = counted(np.ones((2, 4, 6, 3), np.uint8)).values()
-    counted(np.ones((1, 4, 4, 3), np.uint8))
-
-    assert total.tolist() == [72, 72]
-    assert seen == [(2, 4, 6, 3), (1, 4, 4, 3)]
-    assert counted.flops == 2 * 240 + 160
-
-
 def test_a_sample_is_spread_over_the_folder(bench: FolderBench, detector: FakeDetector, tmp_path: Path) -> None:
     speed = bench.measure(sources(tmp_path, *[((RED, 0, 0, 20),)] * 9), photos=3, seconds=0.2)
 
@@ -98,19 +78,3 @@ def test_a_folder_without_photos_and_one_of_broken_ones(bench: FolderBench, tmp_
     (tmp_path / "a.jpg").write_bytes(b"torn")
     with pytest.raises(InputError, match=r"none of 1 photos can be read: .*a\.jpg"):
         bench.measure([PhotoSource(str(tmp_path / "a.jpg"))], photos=10, seconds=0.2)
-
-
-def test_work_is_repeated_until_the_time_is_up() -> None:
-    started = time.perf_counter()
-    rate = repeat([1, 2, 3], lambda _: time.sleep(0.001), threads=2, seconds=0.1)
-
-    assert 0.1 <= rate.seconds <= time.perf_counter() - started
-    assert rate.count > 3
-
-
-def test_or_once_and_what_fails_is_not_counted() -> None:
-    def work(number: int) -> None:
-        if number == 2:
-            raise UnreadableImageError("torn")
-
-    assert repeat([1, 2, 3], work, 2, seconds=60, rounds=1, count=lambda number: number).count == 4
