@@ -15,7 +15,8 @@ from facecli.app import App
 from facecli.runtime.device import Device, cuda_device_count, resolve_device
 from facecli.runtime.manifest import shipped_models
 from facecli.runtime.network import Preprocessing
-from facecli.runtime.torch_engine import Lanes, TorchEngine
+from facecli.runtime.torch_engine import TorchEngine
+from facecli.runtime.torch_lanes import Lanes
 from facecli.services.analysis import Analysis, PhotoSource
 from facecli.settings import Settings
 from facecli.types import PixelArray
@@ -64,7 +65,7 @@ def test_cuda_gives_what_the_cpu_gives(
 @pytest.mark.parametrize("name", ["sface", "mobilefacenet", "dlib-resnet"])
 @pytest.mark.parametrize("precision", list(LEAST_COSINE))
 def test_company_changes_no_vector_on_cuda(name: str, precision: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("facecli.runtime.torch_engine.SEARCH_AFTER", 2)  # so that cuDNN searches for other kernels, too
+    monkeypatch.setattr("facecli.runtime.torch_lanes.SEARCH_AFTER", 2)  # so that cuDNN searches for other kernels, too
     crops = _crops(name, 40)
     manifest = shipped_models()[name]
     exact = TorchEngine(Device("cpu"), precision="f32").load(manifest.path, manifest.preprocessing)

@@ -22,7 +22,8 @@ from facecli.runtime.batching import BatchingNetwork, DeviceMemoryError
 from facecli.runtime.device import Device
 from facecli.runtime.manifest import shipped_models
 from facecli.runtime.network import Network, Preprocessing
-from facecli.runtime.torch_engine import LANES, Lanes, TorchEngine, TorchNetwork, choose_precision
+from facecli.runtime.torch_engine import TorchEngine, TorchNetwork, choose_precision
+from facecli.runtime.torch_lanes import LANES, Lanes
 
 
 def engine(**settings: Any) -> TorchEngine:
@@ -255,7 +256,7 @@ def test_on_cuda_few_threads_run_the_batches_each_on_its_stream_and_wait_for_it(
 
 
 def test_a_shape_that_comes_often_is_worth_a_search_for_the_quickest_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("facecli.runtime.torch_engine.SEARCH_AFTER", 3)
+    monkeypatch.setattr("facecli.runtime.torch_lanes.SEARCH_AFTER", 3)
     lanes = Lanes(torch, Device("cpu"))
 
     def searched(shape: tuple[int, ...]) -> bool:
