@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facecli.gallery.candidate_rows import Found, Rows, ScanFinder, final, largest
-from facecli.gallery.codes import FLOAT32_ROUNDOFF, Codes, CodeScores, has_kernel
+from facecli.gallery.codes import CODE_BLOCK, FLOAT32_ROUNDOFF, Codes, CodeScores, ScoreBlock, has_kernel
 from facecli.gallery.row_source import RowSource
 from facecli.types import UNIT_NORM_TOLERANCE, FloatArray
 
 BLOCK_SCORES: Final = 2**22
 """Scores held at a time: 16 MB of float32, half of a processor's last cache."""
-
-CODE_ROWS: Final = 2**16
-"""Codes at a time: their scores stay in a core's own cache (256 kB a probe), and calls cost little."""
 
 # The greatest scores are looked for in groups of whole people with at least so many templates.
 GROUP_SIZE: Final = 64
@@ -74,41 +71,43 @@ class BlockScan:
         count = self._vectors.shape[0]
         codes = self._codes if len(probes) < MANY_PROBES else None
         score = FloatScores(self._vectors, probes) if codes is None else CodeScores(codes, probes)
-        # The kernel for codes uses one thread, the matrix product all of them: it waits for each at the end of a block.
         step = max(1, self._block_scores // len(probes))
-        step = step if codes is None else min(step, CODE_ROWS)
-        workers = 1 if codes is None else min(_cores(), count // step)
+        if codes is None:  # the matrix product uses all cores by itself
+            return self._part(score, len(probes), k, iter(range(0, count, step)), step)
+        while CODE_BLOCK % step:
+            step = 1 << (min(step, CODE_BLOCK).bit_length() - 1)
+        starts = iter(range(0, count, step))  # each thread takes the next one when it is ready
+        workers = min(_cores(), -(-count // step))
         if workers < 2:
-            return self._part(score, len(probes), k, range(0, count, step), count)
-        borders = [count * each // workers for each in range(workers + 1)]
+            return self._part(score, len(probes), k, starts, step)
         with ThreadPoolExecutor(workers) as pool:
-            scans = pool.map(
-                lambda part: self._part(score, len(probes), k, range(part[0], part[1], step), part[1]),
-                pairwise(borders),
-            )
-            tops, numbers, rows, low, high = zip(*scans, strict=True)
+            scans = [pool.submit(self._part, score, len(probes), k, starts, step) for _ in range(workers)]
+            tops, numbers, rows, low, high = zip(*(scan.result() for scan in scans), strict=True)
         joined = np.concatenate
         return joined(tops, axis=1), joined(numbers), joined(rows), joined(low), joined(high)
 
-    def _part(self, score: FloatScores | CodeScores, count: int, k: int, starts: range, end: int) -> Found:
-        """Look through the blocks that begin at `starts`, up to row `end`."""
+    def _part(self, score: FloatScores | CodeScores, count: int, k: int, starts: Iterator[int], step: int) -> Found:
+        """Look through the blocks of `step` rows that begin at `starts`."""
         tops = np.full((count, k), -np.inf, np.float32)
+        limits = tops.min(axis=1)
         groups = self._group_starts(k)
         found: list[tuple[Rows, Rows, FloatArray, FloatArray]] = [_NOTHING]
         for start in starts:
-            stop = min(start + starts.step, end)
-            scores, error = score(start, stop)
-            # Rows before the first of these are of a group that began in another block, and counts there.
-            first = groups[slice(*np.searchsorted(groups, (start, stop)))] - start
-            if len(first):
-                maxima = np.maximum.reduceat(scores, first, axis=1) - error[:, None]
-                tops = largest(np.concatenate([tops, maxima], axis=1), k)
-            limits = final(tops.min(axis=1)) - error
-            flat = np.flatnonzero(scores >= limits[:, None])
-            if len(flat):
-                number, row = np.divmod(flat, stop - start)
-                hits = scores.reshape(-1)[flat]
-                found.append((number, row + start, hits - error[number], hits + error[number]))
+            stop = min(start + step, self._vectors.shape[0])
+            block = score(start, stop)
+            number, row, hits = block.hits(limits)
+            if len(hits) > tops.size:
+                # The bound is far off yet. (Once it is near, looking for the greatest of every group costs more than
+                # looking at a few hits too many.) Rows before the first start are of a group of another block.
+                first = groups[slice(*np.searchsorted(groups, (start, stop)))] - start
+                if len(first):
+                    maxima = np.maximum.reduceat(block.scores(), first, axis=1) - block.error[:, None]
+                    tops = largest(np.concatenate([tops, maxima], axis=1), k)
+                    limits = final(tops.min(axis=1))
+                    number, row, hits = block.hits(limits)
+            if len(hits):
+                error = block.error[number]
+                found.append((number, row + start, hits - error, hits + error))
         probes, rows, low, high = (np.concatenate(column) for column in zip(*found, strict=True))
         return tops, probes, rows, low, high
 
@@ -141,10 +140,11 @@ class FloatScores:
         roundings = (probes.shape[1] + 8) * FLOAT32_ROUNDOFF * (1 + UNIT_NORM_TOLERANCE) ** 2
         self._error = np.full(len(probes), roundings, np.float32)
 
-    def __call__(self, start: int, stop: int) -> tuple[FloatArray, FloatArray]:
-        """Return scores (P, stop - start) and for each probe a bound on their error, (P,)."""
-        scores: FloatArray = self._probes @ self._vectors.slice(start, stop).T
-        return scores, self._error
+        self._scales = np.ones(len(probes), np.float32)
+
+    def __call__(self, start: int, stop: int) -> ScoreBlock:
+        """Return the scores with the rows from `start` to before `stop`."""
+        return ScoreBlock(self._probes @ self._vectors.slice(start, stop).T, self._scales, self._error)
 
 
 _NOTHING: Final = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32), np.empty(0, np.float32))

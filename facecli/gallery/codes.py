@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 from collections.abc import Iterator
 from functools import cache
 from typing import Final, NamedTuple
@@ -15,21 +16,26 @@ from facecli.types import FloatArray
 
 LARGEST_CODE: Final = 127
 
-CODE_BLOCK: Final = 4096
-"""Rows that share one bound on their error: one odd template costs its neighbours a little precision, nobody else."""
+# For vectors of nothing but zeros; two of them still multiply to more than nothing in float32.
+LEAST_SCALE: Final = 1e-15
 
-FLOAT32_ROUNDOFF: Final = 2.0**-24
+CODE_BLOCK: Final = 2**16
+"""Rows that share a scale and a bound on their error, so that products can be compared as they are. One odd template
+costs its neighbours a little precision, and nobody else. Their products stay in a core's own cache (256 kB)."""
+
+FLOAT32_ROUNDOFF: Final[float] = 2.0**-24
 
 
 class Codes(NamedTuple):
-    """Vectors v as scale * code + error.
+    """Vectors v as scale * code + error, in blocks of `CODE_BLOCK` rows.
 
     Attributes
     ----------
     codes : RowSource of shape (T, D), int8
-    scales : ndarray of shape (T,), float32
+    scales : ndarray of shape (ceil(T / CODE_BLOCK),), float32
+        Of each block.
     errors : ndarray of shape (ceil(T / CODE_BLOCK),), float32
-        The greatest length of an error among the rows of each block.
+        The greatest length of an error in each block.
     lengths : ndarray of shape (ceil(T / CODE_BLOCK),), float32
         The greatest length of scale * code there.
     """
@@ -44,23 +50,26 @@ class EncodedBlock(NamedTuple):
     """At most `CODE_BLOCK` rows of `Codes`."""
 
     codes: NDArray[np.int8]
-    scales: FloatArray
+    scale: float
     error: float
     length: float
 
 
 def encode_block(vectors: FloatArray) -> EncodedBlock:
-    """Encode vectors, each with a scale of its own.
+    """Encode vectors with one scale.
 
     Parameters
     ----------
     vectors : ndarray of shape (n, D), float32
     """
-    scales = (np.abs(vectors).max(axis=1, initial=0.0) / LARGEST_CODE).astype(np.float32)
-    safe = np.where(scales > 0, scales, np.float32(1))
-    codes = np.clip(np.rint(vectors / safe[:, None]), -LARGEST_CODE, LARGEST_CODE).astype(np.int8)
-    decoded = codes * scales[:, None].astype(np.float64)
-    return EncodedBlock(codes, scales, _greatest_length(vectors - decoded), _greatest_length(decoded))
+    largest = max(vectors.max(initial=0.0), -vectors.min(initial=0.0))
+    scale = np.float32(max(largest / LARGEST_CODE, LEAST_SCALE))
+    rounded = np.rint(vectors / scale)
+    np.clip(rounded, -LARGEST_CODE, LARGEST_CODE, out=rounded)
+    decoded = rounded * scale
+    return EncodedBlock(
+        rounded.astype(np.int8), float(scale), _greatest_length(vectors - decoded), _greatest_length(decoded)
+    )
 
 
 def encode(vectors: FloatArray) -> Codes:
@@ -70,19 +79,18 @@ def encode(vectors: FloatArray) -> Codes:
     ----------
     vectors : ndarray of shape (T, D), float32
     """
-    blocks = [encode_block(vectors[start : start + CODE_BLOCK]) for start in range(0, len(vectors), CODE_BLOCK)]
+    blocks = [encode_block(vectors[start:stop]) for start, stop in parts(len(vectors), CODE_BLOCK)]
     codes = np.concatenate([np.empty((0, vectors.shape[1]), np.int8), *(block.codes for block in blocks)])
-    return Codes(
-        ArrayRows(codes),
-        np.concatenate([np.empty(0, np.float32), *(block.scales for block in blocks)]),
-        np.array([block.error for block in blocks], np.float32),
-        np.array([block.length for block in blocks], np.float32),
-    )
+    facts = np.array([block[1:] for block in blocks], np.float32).reshape(-1, 3)
+    return Codes(ArrayRows(codes), *facts.T)
 
 
-def _greatest_length(vectors: NDArray[np.float64]) -> float:
-    greatest = np.sqrt(np.einsum("nd,nd->n", vectors, vectors).max(initial=0.0))
-    return float(np.nextafter(np.float32(greatest), np.float32(np.inf)))  # never below, once it is float32
+def _greatest_length(vectors: FloatArray) -> float:
+    """Return a number that no vector is longer than, for all that rounding does to it."""
+    squares: FloatArray = np.einsum("nd,nd->n", vectors, vectors)
+    # The sum is off by a rounding for each term, and what is summed by two roundings of a unit vector.
+    inexact: float = 2 * vectors.shape[1] * FLOAT32_ROUNDOFF
+    return math.sqrt(float(squares.max(initial=0.0))) * (1 + inexact) + 4 * FLOAT32_ROUNDOFF
 
 
 @cache
@@ -104,27 +112,52 @@ class CodeScores:
     """
 
     def __init__(self, codes: Codes, probes: FloatArray) -> None:
+        from simsimd import cdist
+
+        self._products = cdist
         self._codes = codes
         encoded = [encode_block(probe[None]) for probe in probes]
         self._probe_codes = np.concatenate([each.codes for each in encoded])
-        self._probe_scales = np.array([each.scales[0] for each in encoded], np.float32)[:, None]
-        self._probe_errors = np.array([each.error for each in encoded])
-        self._probe_lengths = np.linalg.norm(probes.astype(np.float64), axis=1)
-        # Rounding of three float32 products, and of the exact score to float32; relative to scores of at most 1.
-        self._rounding = 8 * FLOAT32_ROUNDOFF
+        self._probe_scales = np.array([each.scale for each in encoded], np.float32)
+        lengths = np.linalg.norm(probes.astype(np.float64), axis=1)[:, None]
+        lost = np.array([each.error for each in encoded])[:, None]
+        # Of each block of codes, (P, blocks). Then the rounding of three float32 products, and of this bound.
+        self._errors = (lengths * codes.errors + lost * codes.lengths + 8 * FLOAT32_ROUNDOFF).astype(np.float32)
 
-    def __call__(self, start: int, stop: int) -> tuple[FloatArray, FloatArray]:
-        """Return scores (P, stop - start) and for each probe a bound on their error, (P,)."""
-        from simsimd import cdist
+    def __call__(self, start: int, stop: int) -> ScoreBlock:
+        """Return the scores with the rows from `start` to before `stop`, all of them of one block of codes."""
+        products: FloatArray = np.asarray(
+            self._products(self._probe_codes, self._codes.codes.slice(start, stop), "dot", out_dtype="float32")
+        )
+        block = start // CODE_BLOCK
+        return ScoreBlock(products, self._probe_scales * self._codes.scales[block], self._errors[:, block])
 
-        products = cdist(self._probe_codes, self._codes.codes.slice(start, stop), "dot", out_dtype="float32")
-        scores: FloatArray = np.asarray(products)
-        scores *= self._codes.scales[start:stop]
-        scores *= self._probe_scales
-        blocks = slice(start // CODE_BLOCK, -(-stop // CODE_BLOCK))
-        error = self._codes.errors[blocks].max(initial=0.0) * self._probe_lengths
-        error = error + self._codes.lengths[blocks].max(initial=0.0) * self._probe_errors + self._rounding
-        return scores, np.nextafter(error.astype(np.float32), np.float32(np.inf))
+
+class ScoreBlock(NamedTuple):
+    """Scores of P probes with n templates, as products that are still to be scaled.
+
+    Attributes
+    ----------
+    products : ndarray of shape (P, n), float32
+    scales : ndarray of shape (P,), float32
+    error : ndarray of shape (P,), float32
+        Bound on the error of products * scales.
+    """
+
+    products: FloatArray
+    scales: FloatArray
+    error: FloatArray
+
+    def scores(self) -> FloatArray:
+        """All scores, (P, n)."""
+        return self.products * self.scales[:, None]
+
+    def hits(self, limits: FloatArray) -> tuple[NDArray[np.int64], NDArray[np.int64], FloatArray]:
+        """Return which probes and rows may have scores that reach `limits` (P,), and what these are."""
+        least = (limits - self.error) / self.scales
+        flat = np.flatnonzero(self.products >= least[:, None])
+        number, row = np.divmod(flat, self.products.shape[1])
+        return number, row, self.products.reshape(-1)[flat] * self.scales[number]
 
 
 def parts(count: int, size: int) -> Iterator[tuple[int, int]]:

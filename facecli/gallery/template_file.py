@@ -26,6 +26,9 @@ FORMAT: Final = 1
 SUFFIX: Final = ".index-"
 """Between the gallery's name and a digest of the model's id."""
 
+# Fields of `Codes` that have a number for each of its blocks, in their order.
+_PER_BLOCK: Final = ("scales", "errors", "lengths")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StoredTemplates:
@@ -126,7 +129,7 @@ def read_templates(path: Path, stamp: Stamp) -> StoredTemplates | None:
         return None
     names = NameTable(file.array("name_ids"), file.array("name_text"), file.array("name_ends"))
     matrix = _FileMatrix(file, str(stamp["model_id"]), names, int(str(stamp["revision"])))
-    codes = Codes(file.rows("codes"), *(file.array(name) for name in ("scales", "errors", "lengths")))
+    codes = Codes(file.rows("codes"), *(file.array(name) for name in _PER_BLOCK))
     return StoredTemplates(file, matrix, codes)
 
 
@@ -151,8 +154,7 @@ def _write(file: BinaryIO, matrix: TemplateMatrix, stamp: Stamp) -> None:
     most, dimension = most_rows(matrix.person_ids), matrix.vectors.shape[1]
     writer.reserve("vectors", "f4", (dimension,), most)
     writer.reserve("codes", "i1", (dimension,), most)
-    writer.reserve("scales", "f4", (), most)
-    for name in ("errors", "lengths"):
+    for name in _PER_BLOCK:
         writer.reserve(name, "f4", (), -(-most // CODE_BLOCK))
     for name in ("template_ids", "person_ids"):
         writer.reserve(name, "i8", (), most)
@@ -179,6 +181,5 @@ def _append_codes(writer: ArrayWriter, vectors: FloatArray) -> None:
     for start, stop in parts(len(vectors), CODE_BLOCK):
         encoded = encode_block(vectors[start:stop])
         writer.append("codes", encoded.codes)
-        writer.append("scales", encoded.scales)
-        writer.append("errors", np.array([encoded.error], np.float32))
-        writer.append("lengths", np.array([encoded.length], np.float32))
+        for name, fact in zip(_PER_BLOCK, encoded[1:], strict=True):
+            writer.append(name, np.array([fact], np.float32))

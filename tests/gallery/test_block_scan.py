@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facecli.gallery import block_scan
-from facecli.gallery.block_scan import block_finder
+from facecli.gallery.block_scan import FloatScores, block_finder
 from facecli.gallery.codes import CODE_BLOCK, CodeScores, encode
 from facecli.gallery.exact_index import ExactIndex
 from facecli.gallery.row_source import ArrayRows
@@ -60,16 +60,32 @@ def test_codes_change_nothing(crowd, k, block_scores):
 @given(crowds())
 def test_a_score_by_codes_is_within_its_bound(crowd):
     vectors, _, probes = crowd
-    scores, error = CodeScores(encode(vectors), probes)(0, len(vectors))
+    block = CodeScores(encode(vectors), probes)(0, len(vectors))
+    scores, error = block.scores(), block.error
     exact = probes.astype(np.float64) @ vectors.T.astype(np.float64)
     assert (np.abs(scores - exact) <= error[:, None]).all()
     assert (error < 0.02 * np.sqrt(vectors.shape[1])).all()  # a bound that is worth something
 
 
+@given(crowds(), st.floats(-1, 1))
+@settings(deadline=None)
+def test_hits_are_all_scores_that_may_reach_their_limits(crowd, limit):
+    vectors, _, probes = crowd
+    limits = np.linspace(limit, 0.9, len(probes), dtype=np.float32)
+    exact = probes.astype(np.float64) @ vectors.T.astype(np.float64)
+    for score in (CodeScores(encode(vectors), probes), FloatScores(ArrayRows(vectors), probes)):
+        block = score(0, len(vectors))
+        number, row, hits = block.hits(limits)
+        assert hits == pytest.approx(block.scores()[number, row], rel=1e-6)
+        found = set(zip(number.tolist(), row.tolist(), strict=True))
+        assert set(zip(*map(np.ndarray.tolist, np.nonzero(exact >= limits[:, None])), strict=True)) <= found
+        assert (hits >= (limits - block.error)[number] - 1e-6).all()
+
+
 def test_codes_and_threads_change_nothing_in_a_larger_crowd(monkeypatch):
     monkeypatch.setattr(block_scan, "_cores", lambda: 3)
     vectors = unit_vectors(3 * CODE_BLOCK + 100, 1, 32)
-    vectors[4000:4200] = vectors[7]  # across a border of blocks
+    vectors[CODE_BLOCK - 70 : CODE_BLOCK + 30] = vectors[7]
     vectors[9000:9500] = vectors[7] + unit_vectors(500, 5, 32) * np.float32(1e-4)
     vectors[9000:9500] /= np.linalg.norm(vectors[9000:9500], axis=1, keepdims=True)
     owners = np.sort(np.random.default_rng(3).integers(0, 900, len(vectors)))
@@ -118,6 +134,7 @@ def test_a_score_beyond_one_ties_with_one():
 
 @pytest.mark.parametrize("by_person", [True, False])
 def test_nobody_to_be_found(by_person):
-    rows = ArrayRows(np.empty((0, 4), np.float32))
-    found = block_finder(rows, np.empty(0, np.int64)).find(unit_vectors(2, 1, 4), 3, by_person=by_person)
-    assert [len(each) for each in found] == [0, 0]
+    vectors = np.empty((0, 4), np.float32)
+    for codes in (None, encode(vectors)):
+        finder = block_finder(ArrayRows(vectors), np.empty(0, np.int64), codes)
+        assert [len(each) for each in finder.find(unit_vectors(2, 1, 4), 3, by_person=by_person)] == [0, 0]
