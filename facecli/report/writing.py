@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, TextIO
 
@@ -13,6 +13,8 @@ PRIVATE_MODE: Final = 0o600
 """Of files that hold faces: biometric data are for their owner alone."""
 
 _USUAL_MODE: Final = 0o666  # less what the umask takes
+
+_DESCRIPTORS: Final = "/proc/self/fd"
 
 # For a process that is to end at once.
 _unfinished: Final[set[Path]] = set()
@@ -41,15 +43,34 @@ def written_whole(path: Path, mode: int = _USUAL_MODE) -> Iterator[TextIO]:
     unfinished = target.with_name(f".{uuid.uuid4().hex}.tmp")
     _unfinished.add(unfinished)
     try:
-        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        descriptor, is_named = _open_unfinished(unfinished, mode)
         with open(descriptor, "w", encoding="utf-8") as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
+            if not is_named:
+                # Only with a `src_dir_fd` does Python let Linux follow this link; the path is absolute all the same.
+                os.link(f"{_DESCRIPTORS}/{stream.fileno()}", unfinished, src_dir_fd=stream.fileno())
         unfinished.replace(target)
     finally:
         unfinished.unlink(missing_ok=True)
         _unfinished.discard(unfinished)
+
+
+def _open_unfinished(path: Path, mode: int) -> tuple[int, bool]:
+    """Open a file, without a name where the system can: a process that is killed leaves nothing behind then.
+
+    Returns
+    -------
+    descriptor : int
+    is_named : bool
+        Whether it is called `path`.
+    """
+    nameless = getattr(os, "O_TMPFILE", None)  # Linux, on most of its file systems
+    if nameless is not None and Path(_DESCRIPTORS).is_dir():
+        with suppress(OSError):
+            return os.open(path.parent, os.O_WRONLY | nameless, mode), False
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), True
 
 
 def discard_unfinished() -> None:
