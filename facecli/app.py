@@ -32,10 +32,11 @@ from facecli.settings import Settings
 
 if TYPE_CHECKING:
     from facecli.embed.cnn import CnnEmbedder
+    from facecli.runtime.torch_engine import TorchEngine
 
 ONNX_PREFIX: Final = "onnx:"
 
-# Pictures that go through a network together: on a CPU as many streams of one do more (tests/bench/RESULTS.md).
+# Pictures that go through a network together. On a CPU as many streams of one do more (tests/bench/RESULTS.md).
 GPU_BATCH_SIZE: Final = 32
 
 # Share of the machine's memory that a run may take if nobody says otherwise.
@@ -106,11 +107,8 @@ class App:
             raise UsageError(f"OpenVINO does not run on {device}", hint="Use --engine auto or --device cpu.")
         has_openvino = wish == "openvino" or importlib.util.find_spec("openvino") is not None
         name = "openvino" if wish != "torch" and device.kind == "cpu" and has_openvino else "torch"
-        if name == "torch" and self.settings.precision == "bf16":
-            raise UsageError(
-                f"{self.settings.precision} is for OpenVINO; on {device} the networks run in torch, in f32",
-                hint="Leave --precision out.",
-            )
+        if name == "openvino" and self.settings.precision == "f16":
+            raise UsageError("f16 is for torch; OpenVINO takes bf16 or f32", hint="Use --engine torch.")
         return f"{name}:{device}"
 
     @property
@@ -128,7 +126,8 @@ class App:
             return self._engine
 
     def _make_engine(self) -> Engine:
-        if self.engine_name.startswith("openvino"):
+        # engine_name has refused f16 in OpenVINO.
+        if self.engine_name.startswith("openvino") and self.settings.precision != "f16":
             from facecli.runtime.openvino_engine import OpenVinoEngine
 
             return OpenVinoEngine(
@@ -136,9 +135,14 @@ class App:
                 streams=self._streams,
                 cache_dir=self.settings.cache_dir / "compiled",
             )
+        return self._torch_engine()
+
+    def _torch_engine(self) -> TorchEngine:
         from facecli.runtime.torch_engine import TorchEngine
 
-        return TorchEngine(self.device)
+        # On a CPU a photo's result never depends on its company.
+        max_batch = None if self.device.kind == "cpu" else self.settings.batch_size or GPU_BATCH_SIZE
+        return TorchEngine(self.device, precision=self.settings.precision, max_batch=max_batch)
 
     @cached_property
     def detector(self) -> Detector:
@@ -375,16 +379,14 @@ class App:
 
     def _network(self, manifest: Manifest) -> Network:
         """Make a network that verifies and loads its weights when it is started."""
-        device = self.device
 
         def load() -> Network:
             verify(manifest.path, manifest.sha256, hint="Pull or import it again, or reinstall facecli.")
             if manifest.path.suffix != ".pt":
                 return self.engine.load(manifest.path, manifest.preprocessing)
             from facecli.embed.inception_resnet import load_inception_resnet
-            from facecli.runtime.torch_engine import TorchEngine
 
-            return TorchEngine(device).wrap(load_inception_resnet(manifest.path), manifest.preprocessing)
+            return self._torch_engine().wrap(load_inception_resnet(manifest.path), manifest.preprocessing)
 
         network = DeferredNetwork(load)
         self._networks.append(network)

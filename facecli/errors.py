@@ -12,6 +12,7 @@ FacecliError                     exit 1   something failed
 ├── MachineError                 exit 4   this machine lacks something
 │   ├── WeightsError                      weights missing, altered or of an unknown form
 │   └── DeviceError                       the device asked for is absent
+│       └── DeviceMemoryError             its memory is too small for a batch
 └── GalleryError                 exit 5   the gallery cannot serve
     ├── GalleryLockedError                another process holds it
     ├── GalleryCorruptError               it is damaged, or not a gallery
@@ -114,6 +115,12 @@ class DeviceError(MachineError):
     """The device asked for is absent or cannot be used."""
 
     code = "device"
+
+
+class DeviceMemoryError(DeviceError):
+    """A batch does not fit into the memory of the device; a smaller one may."""
+
+    code = "device_memory"
 
 
 class GalleryError(FacecliError):

@@ -17,7 +17,7 @@ LOCAL_FILE: Final = "facecli.toml"
 
 DETECTORS: Final = ("centerface", "yunet", "mtcnn")
 ENGINES: Final = ("auto", "openvino", "torch")
-PRECISIONS: Final = ("auto", "f32", "bf16")
+PRECISIONS: Final = ("auto", "f32", "bf16", "f16")
 RATES: Final = ("fpir", "fmr")
 
 
@@ -32,9 +32,9 @@ class Settings:
     gallery: Path | None = _setting(None, "gallery file; by default gallery.db in the user's data folder")
     device: str = _setting("auto", "auto, cpu, cuda, cuda:N or mps")
     engine: str = _setting("auto", "what runs the networks; auto: OpenVINO on a CPU, torch elsewhere", choices=ENGINES)
-    precision: Literal["auto", "f32", "bf16"] = _setting(
+    precision: Literal["auto", "f32", "bf16", "f16"] = _setting(
         "auto",
-        "arithmetic of the networks; auto: bf16 where OpenVINO runs on a processor that has it",
+        "arithmetic of the networks; auto: bf16 on a processor that has it, f16 on CUDA, else f32",
         choices=PRECISIONS,
     )
     detector: str = _setting("centerface", "what finds faces", choices=DETECTORS)
@@ -61,7 +61,7 @@ class Settings:
     salvage: bool = _setting(False, "use what can be decoded of truncated photos")
     jobs: int | None = _setting(None, "photos worked on at once; by default what suits the machine", least=1, most=1024)
     batch_size: int | None = _setting(
-        None, "pictures that go through a network together; by default what suits the device", least=1, most=4096
+        None, "pictures that go through a network together on a GPU; by default 32", least=1, most=4096
     )
     max_memory: int | None = _setting(
         None, "MiB that a run may take, the gallery not counted; by default half of the machine's", least=256

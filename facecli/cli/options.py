@@ -38,8 +38,8 @@ def _global_options(
         str | None,
         typer.Option(
             "--precision",
-            metavar="auto|f32|bf16",
-            help="Arithmetic of the networks; auto is bf16 on processors that have it, in half the time.",
+            metavar="auto|f32|bf16|f16",
+            help="Arithmetic of the networks; auto is bf16 on processors that have it, f16 on CUDA: half the time.",
             rich_help_panel=GLOBAL,
         ),
     ] = None,
@@ -83,7 +83,7 @@ def _global_options(
         typer.Option(
             "--batch-size",
             metavar="N",
-            help="Pictures that go through a network together. By default 1 on a CPU.",
+            help="Pictures that go through a network together on a GPU. By default 32.",
             rich_help_panel=GLOBAL,
         ),
     ] = None,

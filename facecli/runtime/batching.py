@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from facecli.errors import DeviceError
+from facecli.errors import DeviceMemoryError
 from facecli.runtime.network import Network
 from facecli.types import FloatArray, PixelArray
 
@@ -20,12 +20,6 @@ Allocate = Callable[[tuple[int, ...]], PixelArray]
 """Makes an array of a shape, uint8, whose content does not matter."""
 
 MAX_BATCH: Final = 32
-
-
-class DeviceMemoryError(DeviceError):
-    """A batch does not fit in the device's memory; a smaller one may."""
-
-    code = "device_memory"
 
 
 @dataclass(slots=True, eq=False)

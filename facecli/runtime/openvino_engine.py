@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import os
 import sys
 import threading
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -57,6 +57,11 @@ SHAPES_KEPT: Final = 64
 # leave it at "C", where text files are ASCII to whoever does not say otherwise.
 _LOADING: Final = threading.Lock()
 
+# The first inference of a process sets up what all share (the bindings import numpy, and guard that by a lock that the
+# interpreter does not know): two first ones at once may wait for each other for ever.
+_FIRST: Final = threading.Lock()
+_first_is_done = threading.Event()
+
 
 class OpenVinoEngine:
     """Runs ONNX files on the CPU.
@@ -64,8 +69,8 @@ class OpenVinoEngine:
     Parameters
     ----------
     precision : {"auto", "f32", "bf16"}
-        Arithmetic of the networks; auto takes bfloat16 where the processor has it, which takes half the time and changes
-        neither recall nor accuracy beyond their noise (tests/bench/RESULTS.md).
+        Arithmetic of the networks; auto takes bfloat16 where the processor has it, which takes half the time and
+        changes neither recall nor accuracy beyond their noise (tests/bench/RESULTS.md).
     streams : int
         Pictures run at once, each on one core, by as many threads that call. A single stream uses all cores for
         one picture: the answer comes sooner, but the cores do less (tests/bench/RESULTS.md).
@@ -78,7 +83,7 @@ class OpenVinoEngine:
         Where compiled networks are kept, so that the next start is quick.
     """
 
-    def __init__(self, *, precision: Precision = "auto", streams: int = 1, cache_dir: Path | None = None) -> None:
+    def __init__(self, *, precision: Precision = "f32", streams: int = 1, cache_dir: Path | None = None) -> None:
         self._openvino = import_openvino()
         self._core = self._openvino.Core()
         if precision == "auto":
@@ -91,7 +96,7 @@ class OpenVinoEngine:
         else:
             self._settings |= {"NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": streams}
         # A private setting of the CPU plugin, which a later release may refuse: then memory grows, nothing else.
-        with contextlib.suppress(RuntimeError):
+        with suppress(RuntimeError):
             self._core.set_property("CPU", {"CPU_RUNTIME_CACHE_CAPACITY": SHAPES_KEPT})
         if cache_dir is not None and _make_private(cache_dir):
             self._settings["CACHE_DIR"] = os.fspath(cache_dir)
@@ -151,9 +156,12 @@ class OpenVinoNetwork:
         request = getattr(self._local, "request", None)
         if request is None:
             request = self._local.request = self._compiled.create_infer_request()
-        results = request.infer([np.ascontiguousarray(pictures)], share_inputs=True)
-        # A network of half or double precision gives its own kind of numbers.
-        return {name: np.asarray(results[index], np.float32) for index, name in enumerate(self._names)}
+        with nullcontext() if _first_is_done.is_set() else _FIRST:
+            results = request.infer([np.ascontiguousarray(pictures)], share_inputs=True)
+            # A network of half or double precision gives its own kind of numbers.
+            outputs = {name: np.asarray(results[index], np.float32) for index, name in enumerate(self._names)}
+        _first_is_done.set()
+        return outputs
 
 
 def _make_private(folder: Path) -> bool:

@@ -8,8 +8,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from facecli.errors import DeviceError, MachineError, UsageError, WeightsError
-from facecli.runtime.batching import BatchingNetwork, DeviceMemoryError
+from facecli.errors import DeviceError, DeviceMemoryError, MachineError, UsageError, WeightsError
+from facecli.runtime.batching import BatchingNetwork
 from facecli.runtime.device import Device
 from facecli.runtime.network import Network, Preprocessing
 from facecli.runtime.torch_lanes import Lanes

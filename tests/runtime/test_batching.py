@@ -12,8 +12,8 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from facecli.errors import FacecliError, InputError
-from facecli.runtime.batching import BatchingNetwork, DeviceMemoryError
+from facecli.errors import DeviceMemoryError, FacecliError, InputError
+from facecli.runtime.batching import BatchingNetwork
 from facecli.types import FloatArray, PixelArray
 
 PATIENCE_S = 20.0  # a deadlock fails a test instead of hanging it

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import locale
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -214,3 +216,23 @@ def test_networks_that_load_at_once_leave_the_locale_as_it_was() -> None:
         with ThreadPoolExecutor(3) as pool:
             list(pool.map(engine.load, [each.path for each in manifests], [each.preprocessing for each in manifests]))
         assert locale.setlocale(locale.LC_CTYPE) == before
+
+
+AT_ONCE = """
+import sys, threading
+from pathlib import Path
+import numpy as np
+from facecli.runtime.network import Preprocessing
+from facecli.runtime.openvino_engine import OpenVinoEngine
+network = OpenVinoEngine(streams=2).load(Path(sys.argv[1]), Preprocessing(inside=True))
+pictures = np.zeros((1, 112, 112, 3), np.uint8)
+threads = [threading.Thread(target=network, args=(pictures,)) for _ in range(3)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+"""
+
+
+def test_threads_that_run_their_first_picture_at_once_do_not_wait_for_each_other_for_ever() -> None:
+    path = shipped_models()["sface"].path
+    for _ in range(3):  # without a lock four of ten hung
+        subprocess.run([sys.executable, "-c", AT_ONCE, str(path)], check=True, timeout=60)

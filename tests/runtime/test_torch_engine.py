@@ -17,8 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from facecli.errors import DeviceError, UsageError, WeightsError
-from facecli.runtime.batching import BatchingNetwork, DeviceMemoryError
+from facecli.errors import DeviceError, DeviceMemoryError, UsageError, WeightsError
+from facecli.runtime.batching import BatchingNetwork
 from facecli.runtime.device import Device
 from facecli.runtime.manifest import shipped_models
 from facecli.runtime.network import Network, Preprocessing
