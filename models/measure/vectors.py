@@ -78,9 +78,10 @@ def embed_sets(sets: Sequence[PhotoSet], runs: Sequence[Run], cache: Path | None
         # The centre is what is to be found: it is not taken away here.
         manifest = replace(shipped_models()[run.embedder], centre=())
         app.embedder_manifest = manifest
+        facts = app.analysis_facts
         for photos in sets:
             kept = cache / f"{run}-{photos.name}.npz" if cache else None
-            key = np.array([DETECTOR, manifest.sha256, *photos.photos])
+            key = np.array([*facts.values(), *photos.photos])
             faces = _read(kept, key) if kept else None
             if faces is None:
                 detector = app.detector = detector or RememberingDetector(app.detector)
