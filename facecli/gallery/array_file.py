@@ -223,8 +223,6 @@ class ArrayWriter:
         self._file.write(footer)
         self._file.seek(0)
         self._file.write(_HEAD.pack(MAGIC, self._end, len(footer), _digest(footer)))
-        self._file.flush()
-        os.fsync(self._file.fileno())
 
 
 def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
@@ -242,9 +240,7 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=TEMPORARY)
     try:
         with os.fdopen(handle, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
+            write(file)  # not waited for the disk: what a power cut takes, the checksums tell, and it is made again
         Path(name).replace(path)
     except BaseException:
         with suppress(OSError):

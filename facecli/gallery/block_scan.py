@@ -23,7 +23,7 @@ GROUP_SIZE: Final = 64
 
 # Fewer probes than this are faster on codes, which are read at the speed of memory; more on float32, where a matrix
 # product uses what it has read for all of them. Measured by tests/bench/bench_search.py.
-MANY_PROBES: Final = 5
+MANY_PROBES: Final = 12
 
 
 def block_finder(

@@ -37,12 +37,15 @@ class LoadedTemplates:
     Attributes
     ----------
     matrix : TemplateMatrix
+    vectors : RowSource
+        Those of `matrix`; where they lie in a file, only what is taken is read.
     index : ExactIndex
     approximate : ApproximateIndex or None
         What `index` looks through instead of all templates.
     """
 
     matrix: TemplateMatrix
+    vectors: RowSource
     index: ExactIndex
     approximate: ApproximateIndex | None = None
 
@@ -95,7 +98,7 @@ def load(
         if approximate is not None:
             finder = ApproximateFinder(approximate, finder)
     index = ExactIndex(vectors, matrix.person_ids, matrix.template_ids, finder=finder)
-    return LoadedTemplates(matrix, index, approximate)
+    return LoadedTemplates(matrix, vectors, index, approximate)
 
 
 def stored_templates(gallery: Gallery, model_id: str) -> tuple[StoredTemplates, Stamp]:

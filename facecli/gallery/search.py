@@ -64,16 +64,16 @@ class GallerySearch:
                 f"faces embedded by {' and '.join(model_ids)} cannot be searched together",
                 hint="Embed all of them with one model.",
             )
-        matrix, found = self._found(model_ids[0], np.stack([embedding.vector for embedding in embeddings]), k)
+        loaded, found = self._found(model_ids[0], np.stack([embedding.vector for embedding in embeddings]), k)
         return [
             tuple(
                 Candidate(
                     rank,
                     person.person_id,
-                    matrix.names[person.person_id],
+                    loaded.matrix.names[person.person_id],
                     person.template_id
                     if person.template_id != MEAN
-                    else _nearest_template(matrix, person.person_id, embedding),
+                    else _nearest_template(loaded, person.person_id, embedding),
                     person.score,
                 )
                 for rank, person in enumerate(people, 1)
@@ -91,14 +91,14 @@ class GallerySearch:
         """
         return self._loaded_for(model_id).matrix
 
-    def _found(self, model_id: str, probes: FloatArray, k: int) -> tuple[TemplateMatrix, list[list[PersonScore]]]:
+    def _found(self, model_id: str, probes: FloatArray, k: int) -> tuple[LoadedTemplates, list[list[PersonScore]]]:
         loaded = self._loaded_for(model_id)
         try:
-            return loaded.matrix, loaded.index.top_people(probes, k)
+            return loaded, loaded.index.top_people(probes, k)
         except DamagedFileError:
             # The gallery itself is read once more; what it says is what counts.
             loaded = self._loaded = load(self._gallery, model_id, self._make_finder, anew=True)
-            return loaded.matrix, loaded.index.top_people(probes, k)
+            return loaded, loaded.index.top_people(probes, k)
 
     def _loaded_for(self, model_id: str) -> LoadedTemplates:
         loaded = self._loaded
@@ -108,8 +108,9 @@ class GallerySearch:
         return loaded
 
 
-def _nearest_template(matrix: TemplateMatrix, person_id: int, embedding: Embedding) -> int:
+def _nearest_template(loaded: LoadedTemplates, person_id: int, embedding: Embedding) -> int:
     """Return which of a person's templates is nearest, where it is their mean that counts."""
-    start, stop = np.searchsorted(matrix.person_ids, [person_id, person_id + 1])
-    real = np.flatnonzero(matrix.template_ids[start:stop] != MEAN) + start
-    return int(matrix.template_ids[real[np.argmax(matrix.vectors[real] @ embedding.vector)]])
+    template_ids = loaded.matrix.template_ids
+    start, stop = np.searchsorted(loaded.matrix.person_ids, [person_id, person_id + 1])
+    real = np.flatnonzero(template_ids[start:stop] != MEAN) + start
+    return int(template_ids[real[np.argmax(loaded.vectors.take(real) @ embedding.vector)]])

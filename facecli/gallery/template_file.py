@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecli.gallery.array_file import ArrayFile, ArrayWriter, joined, write_whole
-from facecli.gallery.codes import CODE_BLOCK, Codes, encode_block, parts
+from facecli.gallery.codes import CODE_BLOCK, Codes, encode_block
 from facecli.gallery.person_means import blocks_with_means, most_rows
 from facecli.gallery.records import TemplateMatrix
 from facecli.gallery.stamp import Stamp
@@ -164,22 +164,27 @@ def _write(file: BinaryIO, matrix: TemplateMatrix, stamp: Stamp) -> None:
     for name, array in names.items():
         writer.reserve(name, array.dtype.str, (), len(array))
         writer.append(name, array)
-    waiting: FloatArray = np.empty((0, dimension), np.float32)  # rows of a code block that is not full yet
+    waiting: FloatArray = np.empty((CODE_BLOCK, dimension), np.float32)  # rows of a block of codes that is not full
+    count = 0
     for block in blocks_with_means(matrix):
         writer.append("vectors", block.vectors)
         writer.append("template_ids", block.template_ids)
         writer.append("person_ids", block.person_ids)
-        waiting = np.concatenate([waiting, block.vectors])
-        full = len(waiting) // CODE_BLOCK * CODE_BLOCK
-        _append_codes(writer, waiting[:full])
-        waiting = waiting[full:]
-    _append_codes(writer, waiting)
+        start = 0
+        while start < len(block.vectors):
+            part = block.vectors[start : start + CODE_BLOCK - count]
+            waiting[count : count + len(part)] = part
+            count, start = count + len(part), start + len(part)
+            if count == CODE_BLOCK:
+                _append_codes(writer, waiting)
+                count = 0
+    if count:
+        _append_codes(writer, waiting[:count])
     writer.close({"format": FORMAT, "stamp": stamp})
 
 
 def _append_codes(writer: ArrayWriter, vectors: FloatArray) -> None:
-    for start, stop in parts(len(vectors), CODE_BLOCK):
-        encoded = encode_block(vectors[start:stop])
-        writer.append("codes", encoded.codes)
-        for name, fact in zip(_PER_BLOCK, encoded[1:], strict=True):
-            writer.append(name, np.array([fact], np.float32))
+    encoded = encode_block(vectors)
+    writer.append("codes", encoded.codes)
+    for name, fact in zip(_PER_BLOCK, encoded[1:], strict=True):
+        writer.append(name, np.array([fact], np.float32))

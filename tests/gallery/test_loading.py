@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 
 from facecli.errors import ModelMismatchError
-from facecli.gallery import loading, search
+from facecli.gallery import codes, loading, search, template_file
 from facecli.gallery.array_file import ArrayFile
-from facecli.gallery.person_means import with_means
+from facecli.gallery.person_means import MEAN, with_means
+from facecli.gallery.records import TemplateMatrix
 from facecli.gallery.search import GallerySearch
 from facecli.gallery.store import Gallery
 from facecli.gallery.template_file import template_path
+from facecli.types import Embedding
 
 PEOPLE = ("Ana", "Zoë Ōe", "Bo")
 
@@ -78,6 +80,22 @@ def test_the_matrix_is_that_of_the_gallery_with_means(path: Path) -> None:
         assert not mine.flags.writeable
 
 
+@pytest.mark.parametrize("code_block", [1, 2, 5, 100])
+def test_codes_in_the_file_are_those_of_its_rows(tmp_path: Path, monkeypatch, code_block: int) -> None:
+    for module in (template_file, codes):
+        monkeypatch.setattr(module, "CODE_BLOCK", code_block)
+    vectors = np.random.default_rng(1).standard_normal((11, 8)).astype(np.float32)
+    person_ids = np.array([1, 1, 1, 2, 3, 3, 4, 4, 4, 4, 5])
+    matrix = TemplateMatrix("m", vectors, np.arange(1, 12), person_ids, dict.fromkeys(range(1, 6), ""), 1)
+    template_file.write_templates(tmp_path / "x", matrix, {"model_id": "m", "revision": 1})
+    stored = template_file.read_templates(tmp_path / "x", {"model_id": "m", "revision": 1})
+    assert stored is not None
+    expected = codes.encode(with_means(matrix).vectors)
+    assert stored.codes.codes.slice(0, 15).tolist() == expected.codes.slice(0, 15).tolist()
+    for mine, theirs in zip(stored.codes[1:], expected[1:], strict=True):
+        assert mine.tolist() == theirs.tolist()
+
+
 def test_every_change_is_seen(path: Path, template) -> None:
     with Gallery.open(path) as gallery:
         searching = GallerySearch(gallery)
@@ -95,6 +113,21 @@ def test_every_change_is_seen(path: Path, template) -> None:
         assert names() == ["Bo", "Cy", "Eva", "Zoë Ōe"]
         gallery.remove_person("Eva")
         assert names() == ["Bo", "Cy", "Zoë Ōe"]
+
+
+def test_only_what_is_looked_at_is_read(path: Path, template, monkeypatch) -> None:
+    """A search for one face, found by a mean, does not read all vectors."""
+    with Gallery.open(path) as gallery:
+        matrix = GallerySearch(gallery).matrix("sface")
+        mean = matrix.vectors[np.flatnonzero(matrix.template_ids == MEAN)[0]]
+        whole: list[str] = []
+        array = ArrayFile.array
+        monkeypatch.setattr(ArrayFile, "array", lambda file, name: whole.append(name) or array(file, name))
+        ((nearest,),) = GallerySearch(gallery).candidates([Embedding(mean, "sface")], 1)
+    assert nearest.score == pytest.approx(1.0)
+    assert nearest.template_id != MEAN
+    assert "vectors" not in whole
+    assert "person_ids" in whole
 
 
 def test_a_restored_gallery_with_as_many_changes_is_told_apart(path: Path, template) -> None:

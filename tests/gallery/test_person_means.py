@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facecli.gallery.person_means import MEAN, with_means
+from facecli.gallery.person_means import MEAN, blocks_with_means, most_rows, with_means
 from facecli.gallery.records import NewTemplate, TemplateMatrix
 from facecli.gallery.search import GallerySearch
 from facecli.gallery.store import Gallery
@@ -48,6 +48,20 @@ def test_every_mean_is_the_unit_mean_of_its_persons_rows(counts: list[int], seed
     for row in np.flatnonzero(found.template_ids == MEAN):
         total = np.sum(people[found.person_ids[row] - 1], 0)
         assert found.vectors[row] == pytest.approx(total / np.linalg.norm(total), abs=1e-5)
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=20), st.integers(1, 40), st.integers(0, 99))
+def test_parts_change_nothing(counts: list[int], size: int, seed: int) -> None:
+    """Neither the rows nor a single bit of a mean depend on who else is worked on at the same time."""
+    rng = np.random.default_rng(seed)
+    matrix = matrix_of(*[rng.standard_normal((count, 2)).tolist() for count in counts])
+    whole = with_means(matrix)
+    parts = list(blocks_with_means(matrix, size))
+    assert b"".join(part.vectors.tobytes() for part in parts) == whole.vectors.tobytes()
+    for name in ("template_ids", "person_ids"):
+        assert np.concatenate([getattr(part, name) for part in parts]).tolist() == getattr(whole, name).tolist()
+    assert all(len(part.vectors) <= 2 * (size + max(counts)) for part in parts)
+    assert len(whole.vectors) <= most_rows(matrix.person_ids) == len(matrix.vectors) + sum(n > 1 for n in counts)
 
 
 def test_a_person_counts_with_the_mean_where_it_is_nearer_and_the_nearest_photo_is_named(gallery: Gallery) -> None:
