@@ -69,7 +69,7 @@ def read_index(path: Path) -> tuple[ApproximateIndex, Stamp] | None:
     except OSError:
         return None
     if file.facts.get("format") != FORMAT:
-        raise DamagedFileError(f"the search index {path} is of another version")
+        raise DamagedFileError(f"the search file {path} is of another version")
     facts = file.facts
     index = ApproximateIndex(
         codes=codes_from_bytes(file.array("codes")),

@@ -282,7 +282,8 @@ def _digest(data: bytes) -> bytes:
 
 def _damaged(path: Path) -> DamagedFileError:
     return DamagedFileError(
-        f"the search index {path} is damaged", hint="Make it again: facecli gallery index --build", code="index_damaged"
+        f"the search file {path} is damaged",
+        hint="Remove it: facecli gallery index --remove. What is needed is made again.",
     )
 
 

@@ -105,7 +105,7 @@ def build(gallery: Gallery, model_id: str) -> IndexState:
         write_index(path, index, stamp)
     except OSError as error:
         raise GalleryError(
-            f"the search index {path} cannot be written: {error.strerror}",
+            f"the search file {path} cannot be written: {error.strerror}",
             hint="Check that its folder can be written and that the disk has room.",
             code="index_unwritable",
         ) from error

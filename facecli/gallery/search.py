@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from facecli.errors import ModelMismatchError
+from facecli.gallery.approximate_index import Recall
 from facecli.gallery.array_file import DamagedFileError
-from facecli.gallery.exact_index import PersonScore
 from facecli.gallery.loading import FinderMaker, LoadedTemplates, load
 from facecli.gallery.person_means import MEAN
 from facecli.gallery.records import TemplateMatrix
 from facecli.gallery.store import Gallery
-from facecli.types import Candidate, Embedding, FloatArray
+from facecli.types import Candidate, Embedding
 
 
 class GallerySearch:
@@ -64,22 +64,13 @@ class GallerySearch:
                 f"faces embedded by {' and '.join(model_ids)} cannot be searched together",
                 hint="Embed all of them with one model.",
             )
-        loaded, found = self._found(model_ids[0], np.stack([embedding.vector for embedding in embeddings]), k)
-        return [
-            tuple(
-                Candidate(
-                    rank,
-                    person.person_id,
-                    loaded.matrix.names[person.person_id],
-                    person.template_id
-                    if person.template_id != MEAN
-                    else _nearest_template(loaded, person.person_id, embedding),
-                    person.score,
-                )
-                for rank, person in enumerate(people, 1)
-            )
-            for people, embedding in zip(found, embeddings, strict=True)
-        ]
+        loaded = self._loaded_for(model_ids[0])
+        try:
+            return _candidates(loaded, embeddings, k)
+        except DamagedFileError:
+            # The gallery itself is read once more; what it says is what counts.
+            loaded = self._loaded = load(self._gallery, model_ids[0], self._make_finder, anew=True)
+            return _candidates(loaded, embeddings, k)
 
     def matrix(self, model_id: str) -> TemplateMatrix:
         """Return the templates of a model as they are searched: with the mean of each person's, as template `MEAN`.
@@ -91,14 +82,16 @@ class GallerySearch:
         """
         return self._loaded_for(model_id).matrix
 
-    def _found(self, model_id: str, probes: FloatArray, k: int) -> tuple[LoadedTemplates, list[list[PersonScore]]]:
-        loaded = self._loaded_for(model_id)
-        try:
-            return loaded, loaded.index.top_people(probes, k)
-        except DamagedFileError:
-            # The gallery itself is read once more; what it says is what counts.
-            loaded = self._loaded = load(self._gallery, model_id, self._make_finder, anew=True)
-            return loaded, loaded.index.top_people(probes, k)
+    def recall(self, model_id: str) -> Recall | None:
+        """Return what an approximate index finds of an exact search; None where the search is exact.
+
+        Raises
+        ------
+        ModelMismatchError
+            If there are no templates of this model but some of others.
+        """
+        approximate = self._loaded_for(model_id).approximate
+        return None if approximate is None else approximate.recall
 
     def _loaded_for(self, model_id: str) -> LoadedTemplates:
         loaded = self._loaded
@@ -106,6 +99,25 @@ class GallerySearch:
             self._loaded = loaded = None  # let go before the next one is read
             loaded = self._loaded = load(self._gallery, model_id, self._make_finder)
         return loaded
+
+
+def _candidates(loaded: LoadedTemplates, embeddings: Sequence[Embedding], k: int) -> list[tuple[Candidate, ...]]:
+    found = loaded.index.top_people(np.stack([embedding.vector for embedding in embeddings]), k)
+    return [
+        tuple(
+            Candidate(
+                rank,
+                person.person_id,
+                loaded.matrix.names[person.person_id],
+                person.template_id
+                if person.template_id != MEAN
+                else _nearest_template(loaded, person.person_id, embedding),
+                person.score,
+            )
+            for rank, person in enumerate(people, 1)
+        )
+        for people, embedding in zip(found, embeddings, strict=True)
+    ]
 
 
 def _nearest_template(loaded: LoadedTemplates, person_id: int, embedding: Embedding) -> int:

@@ -59,7 +59,7 @@ def test_index_is_made_checked_and_removed(run, gallery: Path, monkeypatch) -> N
     file.write_bytes(damaged)
     checked = run("gallery", "index", "--check")
     assert (checked.code, checked.out) == (5, "")
-    assert checked.err.startswith(f"error: the search index {file} is damaged")
+    assert checked.err.startswith(f"error: the search file {file} is damaged")
     removed = run("gallery", "index", "--remove")
     assert removed.code == 0
     assert removed.err.count("removed ") == 2

@@ -216,10 +216,12 @@ def test_it_is_used_from_when_it_is_made_until_it_is_removed(path: Path) -> None
         loaded = used(gallery)
         assert loaded is not None
         assert (loaded.depth, loaded.recall) == (made.depth, made.recall)
+        assert GallerySearch(gallery).recall("m") == made.recall
         assert nearest(gallery, unit_vectors(1200, 3)[400]) == "person 100"
         removed = index_care.remove(gallery.path)
         assert removed == [made.approximate.path, made.templates.path]
         assert used(gallery) is None
+        assert GallerySearch(gallery).recall("m") is None
     assert index_care.remove(":memory:") == []
 
 
