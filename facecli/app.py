@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import threading
 from functools import cached_property
@@ -344,7 +345,7 @@ class App:
             "embedder": self.embedder_manifest.model_id,
             "mirror": str(settings.mirror),
             "salvage": str(settings.salvage),
-            "engine": engine.name,
+            "engine": f"{engine.name} {importlib.metadata.version(engine.name.partition(':')[0])}",
             "precision": engine.precision,
         }
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-import typer
-
+from facecli.cli.help import CommandGroup
 from facecli.cli.messages import say
 from facecli.cli.options import Call, command
 
-app = typer.Typer(help="See what is set, and where.", no_args_is_help=True)
+app = CommandGroup(help="See what is set, and where.")
 
 
 @app.callback()

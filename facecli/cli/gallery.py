@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facecli.cli.help import CommandGroup
 from facecli.cli.messages import say
 from facecli.cli.options import Call, command
 from facecli.errors import UsageError
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from facecli.gallery.index_care import IndexState, SearchFile
     from facecli.gallery.records import StoredThreshold
 
-app = typer.Typer(help="See what the gallery file holds.", no_args_is_help=True)
+app = CommandGroup(help="See what the gallery file holds.")
 
 
 @app.callback()

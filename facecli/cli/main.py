@@ -24,15 +24,13 @@ from facecli.cli import (
     scans,
     verify,
 )
+from facecli.cli.help import CommandGroup
 from facecli.cli.messages import keep_stderr_to_ourselves
 from facecli.cli.options import root_options
 
-app = typer.Typer(
+app = CommandGroup(
     name="facecli",
     help="Who is in these photographs? Enrol a few people, then ask. Everything stays on this machine.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from facecli.cli.help import CommandGroup
 from facecli.cli.messages import say
 from facecli.cli.options import Call, command
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 UNALTERED: Final = "unaltered"
 
-app = typer.Typer(help="List, fetch, import and verify the networks' weights.", no_args_is_help=True)
+app = CommandGroup(help="List, fetch, import and verify the networks' weights.")
 
 Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="Models, by name.", show_default=False)]
 

@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
+from facecli.cli.help import CommandGroup
 from facecli.cli.messages import say
 from facecli.cli.options import Call, command
 from facecli.errors import UsageError
 
-app = typer.Typer(help="See and change who is enrolled.", no_args_is_help=True)
+app = CommandGroup(help="See and change who is enrolled.")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A person's name, as enrolled.", show_default=False)]
 

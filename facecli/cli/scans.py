@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facecli.cli.help import CommandGroup
 from facecli.cli.messages import say, warn
 from facecli.cli.options import Call, command
 from facecli.errors import UsageError
@@ -14,9 +15,8 @@ from facecli.errors import UsageError
 if TYPE_CHECKING:
     from facecli.scans.store import ScanStore
 
-app = typer.Typer(
+app = CommandGroup(
     help="See and delete what scans keep: how far they came, and vectors of all faces found, which are biometric data.",
-    no_args_is_help=True,
 )
 
 LIST_COLUMNS = ("scan", "begun", "state", "done", "photos", "folders")

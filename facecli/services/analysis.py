@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from facecli.errors import GeometryError, UnreadableImageError
@@ -177,10 +177,12 @@ class Analyser:
         started = time.perf_counter()
         analysis = Analysis(source, error=source.error, content_hash=source.content_hash)
         try:
-            if source.error is None and not self._recall(analysis):
+            if source.error is None and (self._keep_photos or not self._recall(analysis)):
                 data = self._content(analysis, turn)
                 if not self._recall(analysis):
                     self._look(analysis, data, turn)
+                elif self._keep_photos and analysis.error is None:
+                    analysis.photo = self._photo(source, data, turn)
         except UnreadableImageError as error:
             analysis.error = PhotoError(error.code, error.message, error.hint)
         if not self._keep_photos:
@@ -203,15 +205,17 @@ class Analyser:
         return analysis
 
     def _recall(self, analysis: Analysis) -> bool:
-        """Take what the store knows of a photo's content, unless its pixels are wanted; say whether it knew."""
-        if self._store is None or not analysis.content_hash or self._keep_photos:
+        """Take what the store knows of a photo's content; say whether it knew."""
+        if self._store is None or not analysis.content_hash:
             return False
         known = self._store.find(analysis.content_hash)
-        # An error names its file, so that it is not another's, whatever the content.
-        if known is None or (known.error is not None and known.path != analysis.source.path):
+        if known is None:
             return False
         analysis.width, analysis.height = known.width, known.height
-        analysis.faces, analysis.warnings, analysis.error = known.faces, known.warnings, known.error
+        analysis.faces, analysis.warnings = known.faces, known.warnings
+        if known.error is not None:  # which names the file that it was met in
+            here, there = printable_name(analysis.source.path), printable_name(known.path)
+            analysis.error = replace(known.error, message=known.error.message.replace(there, here, 1))
         return True
 
     def _content(self, analysis: Analysis, turn: Turn[PhotoSource]) -> bytes:
@@ -232,11 +236,7 @@ class Analyser:
         """Decode, detect, align, judge and embed."""
         if self._prepare is not None:
             self._prepare()
-        photo = analysis.source.photo
-        if photo is None:
-            turn.hold(len(data))
-            photo = self._decoded(data, analysis.source.path, self._detector.size.decode_side_px, turn)
-        analysis.photo = photo
+        analysis.photo = photo = self._photo(analysis.source, data, turn)
         analysis.width, analysis.height = photo.full_width, photo.full_height
         analysis.warnings = photo.warnings
         (found,) = self._detector.detect([photo])
@@ -245,6 +245,12 @@ class Analyser:
         elif found:
             photo = self._sharp_enough(analysis, photo, found, data, turn)
             analysis.faces = tuple(self._embedded(self._embedder, analysis, photo, found))
+
+    def _photo(self, source: PhotoSource, data: bytes, turn: Turn[PhotoSource]) -> Photo:
+        if source.photo is not None:
+            return source.photo
+        turn.hold(len(data))
+        return self._decoded(data, source.path, self._detector.size.decode_side_px, turn)
 
     def _decoded(self, data: bytes, path: str, min_long_side: int, turn: Turn[PhotoSource]) -> Photo:
         return decode_photo(data, path, min_long_side=min_long_side, salvage=self._salvage, reserve=turn.hold)

@@ -279,22 +279,24 @@ class TestAStoreOfAnalyses:
 
         assert prepared == [RED, BLUE]
 
-    def test_an_error_is_not_taken_for_that_of_another_file(self, make_analyser: Make) -> None:
+    def test_an_error_names_the_file_that_it_is_about(self, make_analyser: Make) -> None:
         store = FakeStore()
-        given = [PhotoSource("a.jpg", b"no picture at all"), PhotoSource("b.jpg", b"no picture at all")]
+        for path in ("a\n.jpg", "b.jpg"):
+            (analysis,) = make_analyser(store=store).analyse([PhotoSource(path, b"no picture at all")])
 
-        analyses = list(make_analyser(store=store).analyse(given))
+        assert analysis.error is not None
+        assert analysis.error.message == "b.jpg is not a picture in any format that is read"
 
-        messages = [each.error.message.split()[0] for each in analyses if each.error]
-        assert messages == ["a.jpg", "b.jpg"]
-
-    def test_photos_that_are_to_be_drawn_are_decoded_all_the_same(self, make_analyser: Make) -> None:
+    def test_photos_that_are_to_be_drawn_are_decoded_but_not_computed_again(
+        self, make_analyser: Make, detector: FakeDetector
+    ) -> None:
         store, source = FakeStore(), sources(1)
-        list(make_analyser(store=store).analyse(source))
+        (first,) = make_analyser(store=store).analyse(source)
 
         (analysis,) = make_analyser(store=store, keep_photos=True).analyse(source)
 
         assert analysis.photo is not None
+        assert (analysis.faces, len(detector.batches)) == (first.faces, 1)
 
 
 def test_a_face_that_cannot_be_aligned_is_left_out_with_a_warning(make_analyser: Make) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import typer
-
 from facecli.cli.evaluate import detect, identify, verify
+from facecli.cli.help import CommandGroup
 
-app = typer.Typer(help="Measure error rates on photos whose answers are known.", no_args_is_help=True)
+app = CommandGroup(help="Measure error rates on photos whose answers are known.")
 
 
 @app.callback()
