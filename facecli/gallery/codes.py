@@ -134,6 +134,7 @@ class CodeScores:
 
     def __call__(self, start: int, stop: int) -> ScoreBlock:
         """Return the scores with the rows from `start` to before `stop`, all of them of one block of codes."""
+        # Not into an array of ours (out=): simsimd 6.5.16 then gives up a reference to None that it does not have.
         products: FloatArray = np.asarray(
             self._products(self._probe_codes, self._codes.codes.slice(start, stop), "dot", out_dtype="float32")
         )
