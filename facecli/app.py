@@ -208,7 +208,7 @@ class App:
         return FusedEmbedder(parts, model_id=manifest.model_id)
 
     def _cnn(self, manifest: Manifest) -> CnnEmbedder:
-        from facecli.embed.cnn import CnnEmbedder
+        from facecli.embed.cnn import BATCH_SIZE, CnnEmbedder
 
         return CnnEmbedder(
             self._network(manifest),
@@ -218,6 +218,9 @@ class App:
             output=manifest.output_names[0] if manifest.output_names else None,
             mirror=self.settings.mirror,
             centre=manifest.centre,
+            # On a core of its own a face takes the same time in any company, and OpenVINO prepares itself for every
+            # number of faces anew.
+            batch_size=BATCH_SIZE if self._streams == 1 or self.device.kind != "cpu" else 1,
         )
 
     @cached_property

@@ -7,6 +7,7 @@ photos most. Where a manifest names it as `centre`, it is taken away.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from facecli.runtime.network import Network
 from facecli.types import AlignedFace, Detection, Embedding, FloatArray, Photo
 
 # Crops that go through the network together (twice as many pictures with mirror averaging).
-BATCH_SIZE = 16
+BATCH_SIZE: Final = 16
 
 
 class CnnEmbedder:
@@ -37,6 +38,8 @@ class CnnEmbedder:
         Average each face with its mirror image: twice the work, fewer errors.
     centre : sequence of D floats
         Subtracted from the unit vector of a face, which is then scaled to unit length again; none if empty.
+    batch_size : int
+        Faces that go through the network together.
     """
 
     def __init__(
@@ -49,12 +52,14 @@ class CnnEmbedder:
         output: str | None,
         mirror: bool = True,
         centre: Sequence[float] = (),
+        batch_size: int = BATCH_SIZE,
     ) -> None:
         self._network = network
         self._template_xy = template_xy
         self._output = output
         self._mirror = mirror
         self._centre = np.array(centre, np.float32)
+        self._batch_size = batch_size
         self.side_px = side_px
         self.model_id = model_id
 
@@ -76,8 +81,8 @@ class CnnEmbedder:
             None where the network gave zeros or what is no number: such a vector has no direction.
         """
         embeddings: list[Embedding | None] = []
-        for start in range(0, len(faces), BATCH_SIZE):
-            crops = np.stack([face.pixels for face in faces[start : start + BATCH_SIZE]])
+        for start in range(0, len(faces), self._batch_size):
+            crops = np.stack([face.pixels for face in faces[start : start + self._batch_size]])
             count = len(crops)
             if self._mirror:
                 crops = np.concatenate([crops, crops[:, :, ::-1]])

@@ -108,19 +108,24 @@ def _opaque(image: Image.Image, rgba: Image.Image) -> Image.Image:
 def _apply_profile(image: Image.Image, icc_profile: bytes | None) -> tuple[Image.Image, tuple[str, ...]]:
     """Return a picture of mode RGB, L or CMYK as RGB in sRGB."""
     if not icc_profile or is_srgb(icc_profile):
-        return image.convert("RGB"), ()
+        return _rgb(image), ()
     space = _MODE_OF_SPACE.get(icc_profile[_SPACE])
     if space == "RGB" and image.mode == "L":
         image = image.convert("RGB")  # a grey picture that was saved with the profile of its colours
     if space != image.mode:
-        return image.convert("RGB"), ("its colour profile is not for its kind of pixels and was ignored",)
+        return _rgb(image), ("its colour profile is not for its kind of pixels and was ignored",)
     from PIL import ImageCms  # loads littleCMS: not before it is needed
 
     try:
         converted = ImageCms.applyTransform(image, _transform(icc_profile, image.mode))
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-        return image.convert("RGB"), ("its colour profile is damaged and was ignored",)
-    return converted or image.convert("RGB"), ()
+        return _rgb(image), ("its colour profile is damaged and was ignored",)
+    return converted or _rgb(image), ()
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    """Return a picture as RGB; what is so already is not copied, which for 48 megapixels spares 190 MB."""
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 @functools.lru_cache(maxsize=_TRANSFORMS_KEPT)
