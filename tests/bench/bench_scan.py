@@ -84,6 +84,7 @@ COLUMNS = (
     "ms a photo",
     "CPU ms a photo",
     "time / facecli's",
+    "CPU / facecli's",
     "peak MiB",
     "ready in s",
     "faces found / facecli's",
@@ -112,7 +113,7 @@ def set_rows(
         f"{limit * 1000:.1f}",
         "",
         f"{limit / ours.each_s:.2f}",
-        *[""] * 5,
+        *[""] * 6,
     )
 
 
@@ -121,8 +122,9 @@ def row(set_name: str, name: str, tally: Tally, ours: Tally, *rest: str) -> str:
     cells = (
         f"{1 / tally.each_s:.1f}",
         f"{tally.each_s * 1000:.1f}",
-        f"{statistics.median(tally.cpu_seconds) * 1000:.1f}",
+        f"{tally.each_cpu_s * 1000:.1f}",
         f"{tally.each_s / ours.each_s:.2f}",
+        f"{tally.each_cpu_s / ours.each_cpu_s:.2f}",
         f"{tally.peak_mib:.0f}",
     )
     return line(set_name, name, *cells, *rest)
@@ -177,7 +179,8 @@ def main() -> None:
         }
         run_once([str(FACECLI), "enroll", str(SAMPLES / "known"), "-q"], environment)
         print(
-            f"{os.cpu_count()} cores, {platform.machine()}; {options.rounds} rounds of {options.seconds:g} s in turn\n"
+            f"{os.cpu_count()} cores, {platform.machine()}; {options.rounds} rounds of {options.seconds:g} s in turn;"
+            f" load before: {os.getloadavg()[0]:.1f}\n"
         )
         print(heading(*COLUMNS))
         for photos in sets:

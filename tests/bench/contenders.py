@@ -44,6 +44,11 @@ class Tally:
         """Median wall time of one."""
         return statistics.median(self.seconds)
 
+    @property
+    def each_cpu_s(self) -> float:
+        """Median processor time of one, which other work on the machine changes less."""
+        return statistics.median(self.cpu_seconds)
+
 
 class Worker:
     """A contender's process; peers.py says what it is asked."""
