@@ -26,26 +26,36 @@ def main() -> int:
     parser.add_argument("data", type=Path, help="folder with legislators/, lfw_view1/ and lfw_view1_pairs.csv")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="keep vectors here, and take those kept")
     parser.add_argument("--check", action="store_true", help="write nothing, compare with what ships")
+    parser.add_argument(
+        "--precision",
+        choices=["f32", "bf16"],
+        default="f32",
+        help="arithmetic of the networks; what ships is measured in f32, which gives the same everywhere: "
+        "with another, nothing is written",
+    )
     options = parser.parse_args()
+    writes = not options.check and options.precision == "f32"
     try:
         sets = read_sets(options.data)
     except FileNotFoundError as error:
         print(f"no data to measure on: {error}; DATA needs legislators/ and lfw_view1/", file=sys.stderr)
         return 2
-    data = methods.Measured(sets, embed_sets(sets, SHIPPED_RUNS if options.check else ALL_RUNS, options.cache))
+    data = methods.Measured(
+        sets, embed_sets(sets, SHIPPED_RUNS if options.check else ALL_RUNS, options.cache, options.precision)
+    )
     parts = {part.manifest.name: part.weight for part in files.fusion().parts}
     shipped = methods.shipped(parts)
     found = {name: distributions.measure(data, method) for name, method in shipped.items()}
     differing = False
     for name in methods.CENTRED:
         centre = distributions.centre(data, Run(name))
-        same = files.has_centre(name, centre) if options.check else not files.write_centre(name, centre)
+        same = not files.write_centre(name, centre) if writes else files.has_centre(name, centre)
         differing |= not same
         print(f"{name:16} centre {'same' if same else 'different'}")
     for name, measurement in found.items():
         same = files.has_scores(name, measurement.scores)
         differing |= not same
-        if not options.check:
+        if writes:
             files.write_scores(name, measurement.scores)
         print(f"{name:16} scores {'same' if same else 'different'}")
     if options.check:
@@ -55,8 +65,10 @@ def main() -> int:
         print(f"\n{name}\n\n{table}", end="")
     for name, tables in cards.items():
         print(f"\n{name}, reliability\n\n{tables['reliability table']}\n{tables['group tables']}", end="")
-        files.write_tables(files.MODELS / name / "CARD.md", tables)
-    files.write_tables(files.MODELS / "README.md", readme)
+        if writes:
+            files.write_tables(files.MODELS / name / "CARD.md", tables)
+    if writes:
+        files.write_tables(files.MODELS / "README.md", readme)
     return 0
 
 

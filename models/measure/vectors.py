@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,8 @@ from facecli.settings import Settings
 from facecli.types import Detection, Photo
 
 DETECTOR = "centerface"
+
+Precision = Literal["f32", "bf16"]
 
 
 @dataclass(frozen=True)
@@ -69,12 +72,14 @@ class RememberingDetector:
         return [self._found[photo.source] for photo in photos]
 
 
-def embed_sets(sets: Sequence[PhotoSet], runs: Sequence[Run], cache: Path | None) -> dict[tuple[Run, str], Faces]:
+def embed_sets(
+    sets: Sequence[PhotoSet], runs: Sequence[Run], cache: Path | None, precision: Precision = "f32"
+) -> dict[tuple[Run, str], Faces]:
     """Embed every photo of every set in every way, or take what a folder keeps of the same weights."""
     detector: RememberingDetector | None = None
     result = {}
     for run in runs:
-        app = App(Settings(embedder=run.embedder, detector=DETECTOR, mirror=run.mirror))
+        app = App(Settings(embedder=run.embedder, detector=DETECTOR, mirror=run.mirror, precision=precision))
         # The centre is what is to be found: it is not taken away here.
         manifest = replace(shipped_models()[run.embedder], centre=())
         app.embedder_manifest = manifest
