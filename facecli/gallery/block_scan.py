@@ -80,9 +80,10 @@ class BlockScan:
         workers = min(_cores(), -(-count // step))
         if workers < 2:
             return self._part(score, len(probes), k, starts, step)
-        with ThreadPoolExecutor(workers) as pool:
-            scans = [pool.submit(self._part, score, len(probes), k, starts, step) for _ in range(workers)]
-            tops, numbers, rows, low, high = zip(*(scan.result() for scan in scans), strict=True)
+        with ThreadPoolExecutor(workers - 1) as pool:  # and this thread
+            others = [pool.submit(self._part, score, len(probes), k, starts, step) for _ in range(workers - 1)]
+            scans = [self._part(score, len(probes), k, starts, step), *(other.result() for other in others)]
+        tops, numbers, rows, low, high = zip(*scans, strict=True)
         joined = np.concatenate
         return joined(tops, axis=1), joined(numbers), joined(rows), joined(low), joined(high)
 
@@ -90,15 +91,18 @@ class BlockScan:
         """Look through the blocks of `step` rows that begin at `starts`."""
         tops = np.full((count, k), -np.inf, np.float32)
         limits = tops.min(axis=1)
+        seen = 0
         groups = self._group_starts(k)
         found: list[tuple[Rows, Rows, FloatArray, FloatArray]] = [_NOTHING]
         for start in starts:
             stop = min(start + step, self._vectors.shape[0])
             block = score(start, stop)
             number, row, hits = block.hits(limits)
-            if len(hits) > tops.size:
-                # The bound is far off yet. (Once it is near, looking for the greatest of every group costs more than
-                # looking at a few hits too many.) Rows before the first start are of a group of another block.
+            seen += len(hits)
+            if seen > tops.size:
+                # Looking for the greatest of every group costs more than looking at some hits too many, so the bound is
+                # brought nearer now and then. Rows before the first start are of a group of another block.
+                seen = 0
                 first = groups[slice(*np.searchsorted(groups, (start, stop)))] - start
                 if len(first):
                     maxima = np.maximum.reduceat(block.scores(), first, axis=1) - block.error[:, None]
