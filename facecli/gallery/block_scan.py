@@ -129,7 +129,7 @@ class BlockScan:
 
 
 class FloatScores:
-    """Scores of some probes with templates, by matrix products, and how far they may be off.
+    """Scores of some probes with templates, by matrix products, and how far they may be off. For one thread.
 
     Parameters
     ----------
@@ -145,10 +145,16 @@ class FloatScores:
         self._error = np.full(len(probes), roundings, np.float32)
 
         self._scales = np.ones(len(probes), np.float32)
+        self._scores: FloatArray = np.empty(0, np.float32)
 
     def __call__(self, start: int, stop: int) -> ScoreBlock:
-        """Return the scores with the rows from `start` to before `stop`."""
-        return ScoreBlock(self._probes @ self._vectors.slice(start, stop).T, self._scales, self._error)
+        """Return the scores with the rows from `start` to before `stop`, good until the next call."""
+        shape = len(self._probes), stop - start
+        if self._scores.size < shape[0] * shape[1]:
+            self._scores = np.empty(shape[0] * shape[1], np.float32)  # for all blocks: fresh memory has to be zeroed
+        scores = self._scores[: shape[0] * shape[1]].reshape(shape)
+        np.matmul(self._probes, self._vectors.slice(start, stop).T, out=scores)
+        return ScoreBlock(scores, self._scales, self._error)
 
 
 _NOTHING: Final = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32), np.empty(0, np.float32))
