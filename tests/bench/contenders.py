@@ -49,6 +49,14 @@ class Tally:
         """Median processor time of one, which other work on the machine changes less."""
         return statistics.median(self.cpu_seconds)
 
+    def time_to(self, other: Tally) -> float:
+        """Median over the rounds of how many times the other's wall time it took, on the same photos."""
+        return statistics.median(own / its for own, its in zip(self.seconds, other.seconds, strict=True))
+
+    def cpu_to(self, other: Tally) -> float:
+        """Return the same of processor time."""
+        return statistics.median(own / its for own, its in zip(self.cpu_seconds, other.cpu_seconds, strict=True))
+
 
 class Worker:
     """A contender's process; peers.py says what it is asked."""

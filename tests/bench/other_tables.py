@@ -46,7 +46,7 @@ def one_photo_rows(photo: Path, entered: list[Contender], environment: Mapping[s
     yield heading("who is in one large photo, a fresh process", "s", "CPU s", "peak MiB", "time / facecli's")
     for name, tally in tallies.items():
         cells = (tally.each_s, tally.each_cpu_s)
-        ratio = tally.each_s / tallies[OURS].each_s
+        ratio = tally.time_to(tallies[OURS])
         yield line(name, *(f"{each:.2f}" for each in cells), f"{tally.peak_mib:.0f}", f"{ratio:.2f}")
 
 
@@ -64,7 +64,7 @@ def embedding_rows(
         workers[each.name].ask({"warm_up": [str(path) for path in photos.photos[:40]]})
     for _ in range(rounds):
         for name, worker in workers.items():
-            note(tallies[name], worker.ask({"photos": [], "start": 0, "seconds": seconds}))
+            note(tallies[name], worker.ask({"photos": [], "seconds": seconds}))
     for worker in workers.values():
         worker.close()
     ours = tallies[runs[0].name]
@@ -75,5 +75,5 @@ def embedding_rows(
             f"{1 / tally.each_s:.0f}",
             f"{tally.each_s * 1000:.2f}",
             f"{tally.each_cpu_s * 1000:.2f}",
-            f"{tally.each_s / ours.each_s:.2f}",
+            f"{tally.time_to(ours):.2f}",
         )
