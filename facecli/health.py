@@ -41,7 +41,7 @@ def check_health(settings: Settings) -> list[Check]:
         Check("facecli", "ok", f"{facecli.__version__} on Python {platform.python_version()}, {_system()}"),
         Check("packages", "ok", ", ".join(f"{name} {_version(name)}" for name in PACKAGES)),
         _tried("device", lambda: f"{app.device} ({cuda_device_count()} CUDA devices; asked for: {settings.device})"),
-        _tried("engine", lambda: app.engine.name),
+        _tried("engine", lambda: f"{app.engine.name}, {app.engine.precision}"),
         _tried("weights", lambda: _verify_all(settings)),
         _tried("identify", lambda: _try_networks(app)),
         _gallery(app),

@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
+from facecli.app import DETECTOR_DEFAULTS
 from facecli.detect import centerface, yunet
 from facecli.detect.letterbox import DetectionSize
 from facecli.detect.mtcnn import MtcnnDetector
@@ -31,12 +32,13 @@ from facecli.media.images import load_photo
 from facecli.runtime.device import Device
 from facecli.runtime.manifest import shipped_models
 from facecli.runtime.network import Preprocessing
-from facecli.runtime.openvino_engine import OpenVinoEngine
+from facecli.runtime.openvino_engine import OpenVinoEngine, Precision
 from facecli.services.evaluate.face_boxes import read_face_boxes
 from facecli.types import Detection, Photo
 
 DATA = Path(os.environ.get("FACECLI_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 MIN_FACE_PX = 20
+PRECISIONS: tuple[Precision, ...] = ("f32", "bf16")
 SIZES_PX = (20, 30, 40, 80, 10_000)
 
 
@@ -63,6 +65,19 @@ def settings() -> Iterable[Setting]:
                     network, decode, size=DetectionSize(None, face_px, long_side), threshold=thresholds[0]
                 )
                 yield Setting(f"{name} {long_side} {face_px}", detector, thresholds)
+    default = DETECTOR_DEFAULTS["centerface"]
+    for precision in PRECISIONS:
+        network = OpenVinoEngine(precision=precision).load(shipped["centerface"].path, Preprocessing(inside=True))
+        for look in (None, default.first_look):
+            detector = SingleShotDetector(
+                network,
+                centerface.decode,
+                size=DetectionSize(None, default.network_face_px),
+                threshold=default.threshold,
+                first_look=look,
+            )
+            name = f"centerface {precision}" + (", a look first" if look else "")
+            yield Setting(name, detector, (default.threshold,))
     for face_px in (16, 20, 25):
         mtcnn = MtcnnDetector(Device("cpu"), size=DetectionSize(None, face_px, 1280), threshold=0.6)
         yield Setting(f"mtcnn 1280 {face_px}", mtcnn, (0.6, 0.7, 0.8))
