@@ -8,6 +8,8 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+import numpy as np
+
 from facecli.errors import GeometryError, InputError
 from facecli.media.images import decode_photo, read_file
 from facecli.services.analysis import Analyser, PhotoSource
@@ -114,7 +116,9 @@ class FolderBench:
         if not sources:
             raise InputError("there are no photos to measure", hint="Name a folder that holds some.", code="no_photos")
         count = min(photos, len(sources))
-        sample = [sources[at * len(sources) // count].path for at in range(count)]
+        # In no order, so that those that the time is enough for are spread over the folder too.
+        order = np.random.default_rng(0).permutation(count).tolist()
+        sample = [sources[at * len(sources) // count].path for at in order]
         self.tell(f"reading {count} of {len(sources)} photos")
         sizes: list[int] = []
         read = repeat(sample, lambda path: sizes.append(len(read_file(path))), self.threads, seconds * _READ_SHARE, 1)
