@@ -78,7 +78,7 @@ class App:
         self.settings = settings
         self._engine: Engine | None = None
         self._networks: list[DeferredNetwork] = []
-        self._streams = 1
+        self._streams: int | None = None  # all cores on one picture
         self._engine_lock = threading.Lock()
 
     @cached_property
@@ -220,7 +220,7 @@ class App:
             centre=manifest.centre,
             # On a core of its own a face takes the same time in any company, and OpenVINO prepares itself for every
             # number of faces anew.
-            batch_size=BATCH_SIZE if self._streams == 1 or self.device.kind != "cpu" else 1,
+            batch_size=BATCH_SIZE if self._streams is None or self.device.kind != "cpu" else 1,
         )
 
     @cached_property
@@ -292,16 +292,17 @@ class App:
             Otherwise it stops after detection.
         photo_count : int, optional
             How many photos are to come, if that is known: of a single one the answer comes soonest if all cores
-            work on it; of several, if each core works on one.
+            work on it; of several, if each core works on one. The last bits of a vector depend on which it is, so what
+            is to give the same bytes whatever is left to do does not say.
         keep_photos : bool
             Leave the decoded pixels in each `Analysis`.
         store : AnalysisStore, optional
             What is known of photos from before. The networks then load when a photo needs them.
         """
         settings = self.settings
-        jobs, memory_bytes = self._jobs_and_memory(photo_count)
-        self._streams = jobs if photo_count != 1 else 1
-        if jobs > 1 and photo_count != 1:
+        jobs, memory_bytes = self._jobs_and_memory()
+        if photo_count != 1:
+            self._streams = jobs
             one_thread_a_call()
         detector = self.detector
         embedder = self.embedder if embed else None
@@ -352,7 +353,7 @@ class App:
             "precision": engine.precision,
         }
 
-    def _jobs_and_memory(self, photo_count: int | None) -> tuple[int, float]:
+    def _jobs_and_memory(self) -> tuple[int, float]:
         """Return how many photos are worked on at once, and what they may hold in bytes, besides the networks."""
         most = self.settings.max_memory
         total = most << 20 if most is not None else MEMORY_SHARE * machine_memory_bytes()
@@ -362,8 +363,6 @@ class App:
             return wanted, max(total - BASE_BYTES, 0)
         if self.settings.jobs is None:
             wanted = max(1, min(wanted, int((total - BASE_BYTES) // JOB_BYTES)))
-        if photo_count is not None:
-            wanted = max(1, min(wanted, photo_count))
         return wanted, max(total - BASE_BYTES - wanted * JOB_BYTES, 0)
 
     def _start_networks(self) -> None:

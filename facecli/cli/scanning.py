@@ -78,7 +78,7 @@ class _Scanning:
             sources = find_sources(self._call, self._wishes.roots, recursive=self._wishes.recursive)
         total = interrupted.photos if interrupted is not None else len(sources or ())
         annotate = self._wishes.annotate
-        analyser = self._app.analyser(photo_count=total, keep_photos=annotate is not None, store=self._journal)
+        analyser = self._app.analyser(keep_photos=annotate is not None, store=self._journal)
         # The revision is that of what is searched, whoever changes the file meanwhile.
         matrix = self._search.matrix(self._app.embedder_manifest.model_id)
         self._gallery.pin(matrix.revision)

@@ -17,7 +17,8 @@ from facecli.gallery.approximate_index import (
     to_bytes,
     updated,
 )
-from facecli.gallery.array_file import ArrayFile, ArrayWriter, DamagedFileError, write_whole
+from facecli.gallery.array_file import ArrayFile, DamagedFileError
+from facecli.gallery.array_writer import ArrayWriter, write_whole
 from facecli.gallery.block_scan import block_finder
 from facecli.gallery.candidate_rows import RowFinder
 from facecli.gallery.stamp import Stamp

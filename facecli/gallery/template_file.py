@@ -14,7 +14,8 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from facecli.gallery.array_file import ArrayFile, ArrayWriter, joined, write_whole
+from facecli.gallery.array_file import ArrayFile
+from facecli.gallery.array_writer import ArrayWriter, joined, write_whole
 from facecli.gallery.codes import CODE_BLOCK, Codes, encode_block
 from facecli.gallery.person_means import blocks_with_means, most_rows
 from facecli.gallery.records import TemplateMatrix

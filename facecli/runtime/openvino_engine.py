@@ -71,9 +71,10 @@ class OpenVinoEngine:
     precision : {"auto", "f32", "bf16"}
         Arithmetic of the networks; auto takes bfloat16 where the processor has it, which takes half the time and
         changes neither recall nor accuracy beyond their noise (tests/bench/RESULTS.md).
-    streams : int
-        Pictures run at once, each on one core, by as many threads that call. A single stream uses all cores for
-        one picture: the answer comes sooner, but the cores do less (tests/bench/RESULTS.md).
+    streams : int, optional
+        Pictures run at once, each on one core, by as many threads that call; their numbers do not depend on how many
+        there are. By default all cores work on one picture: its answer comes sooner, but the cores do less
+        (tests/bench/RESULTS.md).
 
     Attributes
     ----------
@@ -83,7 +84,9 @@ class OpenVinoEngine:
         Where compiled networks are kept, so that the next start is quick.
     """
 
-    def __init__(self, *, precision: Precision = "f32", streams: int = 1, cache_dir: Path | None = None) -> None:
+    def __init__(
+        self, *, precision: Precision = "f32", streams: int | None = None, cache_dir: Path | None = None
+    ) -> None:
         self._openvino = import_openvino()
         self._core = self._openvino.Core()
         if precision == "auto":
@@ -91,7 +94,7 @@ class OpenVinoEngine:
             precision = "bf16" if has_bf16 else "f32"
         self.precision = precision
         self._settings: dict[str, str | int] = {"INFERENCE_PRECISION_HINT": precision}
-        if streams == 1:
+        if streams is None:
             self._settings["PERFORMANCE_HINT"] = "LATENCY"
         else:
             self._settings |= {"NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": streams}

@@ -12,7 +12,6 @@ without queues between them. Three rules keep a run going whatever its photos ar
 
 from __future__ import annotations
 
-import itertools
 import threading
 import time
 from collections import deque
@@ -146,19 +145,11 @@ class OrderedPipeline(Generic[Item, Answer]):
 
     def run(self, items: Iterable[Item]) -> Generator[list[Answer], None, None]:
         """Yield the answers in order, those together that are ready together."""
-        waiting = iter(items)
-        first = list(itertools.islice(waiting, 2))
-        if len(first) < 2:  # the usual single photo needs no threads
-            for number, item in enumerate(first):
-                state = _State(self._memory_bytes)
-                turn = state.in_hand[number] = Turn(number, item, state)
-                yield [self._work(item, turn)]
-            return
-        yield from _Run(self, itertools.chain(first, waiting)).answers()
+        yield from _Run(self, iter(items)).answers()
 
 
 class _Run(Generic[Item, Answer]):
-    """One run of a pipeline over more than one item."""
+    """One run of a pipeline."""
 
     def __init__(self, pipeline: OrderedPipeline[Item, Answer], items: Iterator[Item]) -> None:
         self._pipeline = pipeline

@@ -60,7 +60,7 @@ def bench_networks() -> None:
     ways = {
         f"{precision}, {name}": (OpenVinoEngine(precision=precision, streams=streams), callers)
         for precision in ("f32", "bf16")
-        for name, streams, callers in (("all cores on one", 1, 1), ("a stream a core", cores, cores))
+        for name, streams, callers in (("all cores on one", None, 1), ("a stream a core", cores, cores))
     }
     for model, shapes in SHAPES.items():
         manifest = shipped_models()[model]

@@ -142,23 +142,6 @@ def test_failures_alone_reach_no_network(make_analyser: Make, detector: FakeDete
     assert detector.batches == []
 
 
-@pytest.mark.parametrize(("count", "pooled"), [(1, False), (2, True)])
-def test_only_several_photos_take_threads(
-    make_analyser: Make, monkeypatch: pytest.MonkeyPatch, count: int, pooled: bool
-) -> None:
-    threads: list[str] = []
-
-    def read(path: str) -> bytes:
-        threads.append(threading.current_thread().name)
-        return picture()
-
-    monkeypatch.setattr(analysis_module, "read_file", read)
-
-    list(make_analyser(jobs=2).analyse([PhotoSource(str(number)) for number in range(count)]))
-
-    assert [name == "photo" for name in threads] == [pooled] * count
-
-
 def test_sources_are_read_only_a_little_ahead(make_analyser: Make) -> None:
     taken = itertools.count()
     data = picture()

@@ -182,8 +182,16 @@ def test_an_error_is_raised_in_its_turn(count: int) -> None:
     assert not photo_threads()
 
 
-def test_a_single_item_takes_no_thread() -> None:
-    assert answers(pipeline(lambda item, turn: threading.current_thread().name).run([1])) == ["MainThread"]
+def test_a_single_item_that_hangs_is_given_up_too() -> None:
+    comes_back = threading.Event()
+
+    def work(item: int, turn: Turn[int]) -> int:
+        with turn.may_hang():
+            comes_back.wait(10)
+        return item
+
+    assert answers(pipeline(work, timeout_s=0.1).run([1])) == ["1 hung"]
+    comes_back.set()
 
 
 def test_nothing_gives_nothing() -> None:
