@@ -10,14 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facecli.gallery.array_file import (
-    BLOCK_BYTES,
-    TEMPORARY_AGE_S,
-    ArrayFile,
-    ArrayWriter,
-    DamagedFileError,
-    write_whole,
-)
+from facecli.gallery.array_file import BLOCK_BYTES, ArrayFile, DamagedFileError
+from facecli.gallery.array_writer import TEMPORARY_AGE_S, ArrayWriter, write_whole
 
 ROWS = np.arange(60_000, dtype=np.float32).reshape(-1, 12)
 NUMBERS = np.arange(7, dtype=np.int64)
