@@ -65,6 +65,7 @@ class BlockScan:
         self._codes = codes if has_kernel() else None
         self._block_scores = block_scores
         self._groups: dict[int, Rows] = {}
+        self._pool: tuple[int, ThreadPoolExecutor] | None = None
 
     def __call__(self, probes: FloatArray, k: int) -> Found:
         """Return what can be among the `k` nearest people; see `facecli.gallery.candidate_rows.RowScan`."""
@@ -80,9 +81,11 @@ class BlockScan:
         workers = min(_cores(), -(-count // step))
         if workers < 2:
             return self._part(score, len(probes), k, starts, step)
-        with ThreadPoolExecutor(workers - 1) as pool:  # and this thread
-            others = [pool.submit(self._part, score, len(probes), k, starts, step) for _ in range(workers - 1)]
-            scans = [self._part(score, len(probes), k, starts, step), *(other.result() for other in others)]
+        # This thread works too.
+        others = [
+            self._threads(workers).submit(self._part, score, len(probes), k, starts, step) for _ in range(workers - 1)
+        ]
+        scans = [self._part(score, len(probes), k, starts, step), *(other.result() for other in others)]
         tops, numbers, rows, low, high = zip(*scans, strict=True)
         joined = np.concatenate
         return joined(tops, axis=1), joined(numbers), joined(rows), joined(low), joined(high)
@@ -91,29 +94,33 @@ class BlockScan:
         """Look through the blocks of `step` rows that begin at `starts`."""
         tops = np.full((count, k), -np.inf, np.float32)
         limits = tops.min(axis=1)
-        seen = 0
+        seen = tops.size + 1
         groups = self._group_starts(k)
         found: list[tuple[Rows, Rows, FloatArray, FloatArray]] = [_NOTHING]
         for start in starts:
             stop = min(start + step, self._vectors.shape[0])
             block = score(start, stop)
-            number, row, hits = block.hits(limits)
-            seen += len(hits)
             if seen > tops.size:
                 # Looking for the greatest of every group costs more than looking at some hits too many, so the bound is
                 # brought nearer now and then. Rows before the first start are of a group of another block.
-                seen = 0
                 first = groups[slice(*np.searchsorted(groups, (start, stop)))] - start
                 if len(first):
                     maxima = np.maximum.reduceat(block.scores(), first, axis=1) - block.error[:, None]
                     tops = largest(np.concatenate([tops, maxima], axis=1), k)
-                    limits = final(tops.min(axis=1))
-                    number, row, hits = block.hits(limits)
+                    limits, seen = final(tops.min(axis=1)), 0
+            number, row, hits = block.hits(limits)
+            seen += len(hits)
             if len(hits):
                 error = block.error[number]
                 found.append((number, row + start, hits - error, hits + error))
         probes, rows, low, high = (np.concatenate(column) for column in zip(*found, strict=True))
         return tops, probes, rows, low, high
+
+    def _threads(self, workers: int) -> ThreadPoolExecutor:
+        """Return threads that stay: starting one takes as long as a fifth of a search in a million templates."""
+        if self._pool is None or self._pool[0] != os.getpid():  # a forked process has none of its parent's threads
+            self._pool = os.getpid(), ThreadPoolExecutor(workers - 1, thread_name_prefix="facecli-search")
+        return self._pool[1]
 
     def _group_starts(self, k: int) -> Rows:
         """Return the first rows of groups of whole people, each as small as leaves some groups for each of `k`."""
