@@ -33,6 +33,8 @@ from facecli.settings import Settings
 
 if TYPE_CHECKING:
     from facecli.embed.cnn import CnnEmbedder
+    from facecli.gallery.records import TemplateMatrix
+    from facecli.gallery.row_source import RowSource
     from facecli.runtime.torch_engine import TorchEngine
 
 ONNX_PREFIX: Final = "onnx:"
@@ -375,7 +377,16 @@ class App:
 
     def search(self, gallery: Gallery) -> GallerySearch:
         """Make a search over an open gallery."""
-        return GallerySearch(gallery)
+        device = self.device
+        if device.kind != "cuda":
+            return GallerySearch(gallery)
+        from facecli.gallery.candidate_rows import ScanFinder
+        from facecli.runtime.torch_scan import TorchScan
+
+        def on_device(vectors: RowSource, matrix: TemplateMatrix) -> ScanFinder:
+            return ScanFinder(TorchScan(vectors, matrix.person_ids, device), matrix.person_ids)
+
+        return GallerySearch(gallery, make_finder=on_device)
 
     def _manifest(self, name: str) -> Manifest:
         return locate(name, cache_dir=self.settings.cache_dir / "models", offline=self.settings.offline)

@@ -84,8 +84,9 @@ def remove(
     name: Name,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> int:
-    """Forget a person with all templates."""
+    """Forget a person with all templates; search files beside the gallery, which hold them too, are deleted."""
     from facecli.app import App
+    from facecli.gallery import approximate_file, index_care
 
     with App(call.settings).open_gallery() as gallery:
         person = gallery.get_person(name)
@@ -96,8 +97,11 @@ def remove(
                 say("nothing was removed")
                 return 1
         count = gallery.remove_person(name)
+        deleted = index_care.remove(gallery.path)
     if not call.quiet:
         say(f"{person.name} was removed with {_templates(count)}")
+        if any(approximate_file.SUFFIX in path.name for path in deleted):
+            say("the approximate index was deleted too; make another with: facecli gallery index --build")
     return 0
 
 

@@ -69,6 +69,19 @@ def test_remove(run, gallery: Path) -> None:
     assert names(run) == NAMES[1:]
 
 
+def test_removing_somebody_deletes_the_search_files_that_hold_their_vectors(run, gallery: Path) -> None:
+    files = [gallery.with_name(gallery.name + suffix) for suffix in (".index-0123", ".approximate-0123")]
+    other = gallery.with_name("other.db.index-0123")
+    for path in (*files, other):
+        path.write_bytes(b"vectors")
+
+    done = run("people", "remove", "Barack Obama", "--yes")
+
+    assert not any(path.exists() for path in files)
+    assert other.exists()
+    assert "the approximate index was deleted too" in done.err
+
+
 def test_remove_asks_nobody_who_cannot_answer(run, gallery: Path) -> None:
     done = run("people", "remove", "Barack Obama")
 
