@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from facecli.media.images import _copy_pixels
 from facecli.media.jpeg import JpegFile, fast_pixels, reduce
 from facecli.runtime.manifest import shipped_models
 from facecli.runtime.network import Network
@@ -85,13 +86,15 @@ def large_jpeg() -> bytes:
     return stream.getvalue()
 
 
-def least_ms(work: Callable[[], object]) -> float:
-    times = []
-    for _ in range(ROUNDS):
-        started = time.perf_counter()
-        work()
-        times.append((time.perf_counter() - started) * 1e3)
-    return statistics.median(times)
+def medians_ms(*works: Callable[[], object]) -> list[float]:
+    """Time each in turn."""
+    times: list[list[float]] = [[] for _ in works]
+    for _ in range(3 * ROUNDS):
+        for work, found in zip(works, times, strict=True):
+            started = time.perf_counter()
+            work()
+            found.append((time.perf_counter() - started) * 1e3)
+    return [statistics.median(found) for found in times]
 
 
 def bench_decoding() -> None:
@@ -107,8 +110,10 @@ def bench_decoding() -> None:
         by_pillow = np.asarray(opened(long_side).convert("RGB"))
         by_opencv = fast_pixels(opened(long_side), data)
         same = "the same pixels" if np.array_equal(by_pillow, by_opencv) else "OTHER PIXELS"
-        pillow = least_ms(lambda side=long_side: np.asarray(opened(side).convert("RGB")))
-        opencv = least_ms(lambda side=long_side: fast_pixels(opened(side), data))
+        pillow, opencv = medians_ms(
+            lambda side=long_side: _copy_pixels(opened(side).convert("RGB")),
+            lambda side=long_side: fast_pixels(opened(side), data),
+        )
         print(
             f"24 megapixels, {len(data) / 1e6:.1f} MB, {name}: Pillow {pillow:.0f} ms, OpenCV {opencv:.0f} ms, {same}"
         )
