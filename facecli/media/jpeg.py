@@ -1,7 +1,7 @@
 """JPEG: the header by Pillow, without what a photo's pixels do not need, and the pixels by OpenCV.
 
 Both use libjpeg-turbo and give the same pixels, at every scale. In full OpenCV takes 0.6 of the time, since Pillow
-writes four bytes a pixel that are copied once more; at a quarter of the size they take the same (tests/bench/RESULTS.md).
+writes four bytes a pixel that are copied once more; at a quarter they take the same (tests/bench/RESULTS.md).
 """
 
 from __future__ import annotations
