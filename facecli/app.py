@@ -7,11 +7,11 @@ import importlib.util
 import threading
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from facecli.decide.calibration import LEAST_SUPPORT
+from facecli.detect.defaults import DETECTOR_DEFAULTS
 from facecli.detect.letterbox import DetectionSize
-from facecli.detect.single_shot import FirstLook
 from facecli.embed.quality import assess
 from facecli.errors import ConfigError, UsageError
 from facecli.gallery.search import GallerySearch
@@ -20,13 +20,13 @@ from facecli.runtime.deferred import DeferredNetwork
 from facecli.runtime.device import Device, resolve_device
 from facecli.runtime.fusion import Fusion, find_fusion
 from facecli.runtime.manifest import Manifest
-from facecli.runtime.memory import machine_memory_bytes
 from facecli.runtime.network import Engine, Network
 from facecli.runtime.score_file import read_scores
 from facecli.runtime.threads import one_thread_a_call
 from facecli.runtime.weights import locate, verify
+from facecli.runtime.workload import GPU_BATCH_SIZE, workload
 from facecli.scores import ScoreDistribution
-from facecli.services.analysis import ANALYSIS_VERSION, Analyser, AnalysisStore, default_jobs
+from facecli.services.analysis import ANALYSIS_VERSION, Analyser, AnalysisStore
 from facecli.services.calibration import Decisions, unmeasured_error
 from facecli.services.stages import Detector, Embedder
 from facecli.settings import Settings
@@ -38,34 +38,6 @@ if TYPE_CHECKING:
     from facecli.runtime.torch_engine import TorchEngine
 
 ONNX_PREFIX: Final = "onnx:"
-
-# Pictures that go through a network together. On a CPU as many streams of one do more (tests/bench/RESULTS.md).
-GPU_BATCH_SIZE: Final = 32
-
-# Share of the machine's memory that a run may take if nobody says otherwise.
-MEMORY_SHARE: Final = 0.5
-
-# What a run holds that no photo asks for: interpreter and libraries, and for each photo in hand a network's layers, at
-# the canvases of CenterFace (peak memory of scans with 1 to 4 jobs, tests/bench/RESULTS.md).
-BASE_BYTES: Final = 400 << 20
-JOB_BYTES: Final = 150 << 20
-
-
-class DetectorDefaults(NamedTuple):
-    """How a detector is run when nobody says otherwise; measured by tests/bench/bench_detect.py."""
-
-    network_face_px: int
-    threshold: float
-    first_look: FirstLook | None = None
-
-
-DETECTOR_DEFAULTS: Final = {
-    "centerface": DetectorDefaults(
-        network_face_px=20, threshold=0.4, first_look=FirstLook(long_side_px=480, doubt=0.1, sure_px=32)
-    ),
-    "yunet": DetectorDefaults(network_face_px=20, threshold=0.6),
-    "mtcnn": DetectorDefaults(network_face_px=20, threshold=0.7),
-}
 
 
 class App:
@@ -302,7 +274,9 @@ class App:
             What is known of photos from before. The networks then load when a photo needs them.
         """
         settings = self.settings
-        jobs, memory_bytes = self._jobs_and_memory()
+        jobs, photo_bytes = workload(
+            self.device, jobs=settings.jobs, batch_size=settings.batch_size, max_memory_mib=settings.max_memory
+        )
         if photo_count != 1:
             self._streams = jobs
             one_thread_a_call()
@@ -319,7 +293,7 @@ class App:
             assess,
             model=model,
             jobs=jobs,
-            memory_bytes=memory_bytes,
+            memory_bytes=photo_bytes,
             timeout_s=settings.timeout,
             salvage=settings.salvage,
             keep_photos=keep_photos,
@@ -354,18 +328,6 @@ class App:
             "engine": f"{engine.name} {importlib.metadata.version(engine.name.partition(':')[0])}",
             "precision": engine.precision,
         }
-
-    def _jobs_and_memory(self) -> tuple[int, float]:
-        """Return how many photos are worked on at once, and what they may hold in bytes, besides the networks."""
-        most = self.settings.max_memory
-        total = most << 20 if most is not None else MEMORY_SHARE * machine_memory_bytes()
-        wanted = self.settings.jobs or default_jobs()
-        if self.device.kind != "cpu":
-            wanted = self.settings.jobs or max(wanted, 2 * (self.settings.batch_size or GPU_BATCH_SIZE))
-            return wanted, max(total - BASE_BYTES, 0)
-        if self.settings.jobs is None:
-            wanted = max(1, min(wanted, int((total - BASE_BYTES) // JOB_BYTES)))
-        return wanted, max(total - BASE_BYTES - wanted * JOB_BYTES, 0)
 
     def _start_networks(self) -> None:
         for network in self._networks:

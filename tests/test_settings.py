@@ -152,7 +152,11 @@ def test_truth_in_the_environment(tmp_path: Path, text: str, value: bool) -> Non
         ({}, {"FACECLI_JOBS": "1.5"}, "FACECLI_JOBS: jobs must be a whole number, not '1.5'"),
         ({}, {"FACECLI_THRESHOLD": "x"}, "FACECLI_THRESHOLD: threshold must be a number, not 'x'"),
         ({}, {"FACECLI_MIRROR": "maybe"}, "FACECLI_MIRROR: mirror must be true or false, not 'maybe'"),
-        ({}, {"FACECLI_PRECISION": "f64"}, "FACECLI_PRECISION: precision must be one of auto, f32, bf16, f16, not 'f64'"),
+        (
+            {},
+            {"FACECLI_PRECISION": "f64"},
+            "FACECLI_PRECISION: precision must be one of auto, f32, bf16, f16, not 'f64'",
+        ),
     ],
 )
 def test_a_value_that_does_not_fit_is_named_with_its_place(

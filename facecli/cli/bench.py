@@ -38,11 +38,10 @@ def bench(
     The limit is that of decoding alone and of the networks' arithmetic at the rate of a matrix product. Nothing is
     written, and no gallery is needed.
     """
-    from facecli.app import GPU_BATCH_SIZE
     from facecli.cli.documents import check_destinations, report_document
     from facecli.cli.photos import gather
     from facecli.runtime.peak import precisions, product_peak
-    from facecli.services.analysis import default_jobs
+    from facecli.runtime.workload import GPU_BATCH_SIZE, default_jobs
     from facecli.services.bench import FolderBench
     from facecli.services.bench_document import Machine, bench_document
 

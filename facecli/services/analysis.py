@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
@@ -288,10 +287,3 @@ class Analyser:
         except UnreadableImageError as error:  # such as more pixels than may be held in memory
             analysis.warnings += (f"small faces were compared at a reduced scale: {error.message}",)
             return photo
-
-
-def default_jobs() -> int:
-    """Return how many photos are in hand at once by default: the cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

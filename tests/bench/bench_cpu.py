@@ -25,7 +25,7 @@ from facecli.media.jpeg import JpegFile, fast_pixels, reduce
 from facecli.runtime.manifest import shipped_models
 from facecli.runtime.network import Network
 from facecli.runtime.openvino_engine import OpenVinoEngine
-from facecli.services.analysis import default_jobs
+from facecli.runtime.workload import default_jobs
 
 SAMPLES = Path(__file__).resolve().parents[2] / "sample_images"
 ROUNDS = 5

@@ -22,8 +22,8 @@ from pathlib import Path
 
 import numpy as np
 
-from facecli.app import DETECTOR_DEFAULTS
 from facecli.detect import centerface, yunet
+from facecli.detect.defaults import DETECTOR_DEFAULTS
 from facecli.detect.letterbox import DetectionSize
 from facecli.detect.mtcnn import MtcnnDetector
 from facecli.detect.single_shot import SingleShotDetector

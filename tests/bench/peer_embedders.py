@@ -26,7 +26,7 @@ def facecli_embedder(name: str, mirror: bool) -> Callable[[list[str]], Embedder]
     def get_ready(paths: list[str]) -> Embedder:
         from facecli.app import App
         from facecli.media.images import load_photo
-        from facecli.services.analysis import default_jobs
+        from facecli.runtime.workload import default_jobs
         from facecli.services.throughput import repeat
         from facecli.settings import load_settings
 

@@ -53,7 +53,7 @@ def decode_only() -> Contender:
 
     from facecli.app import App
     from facecli.media.images import load_photo
-    from facecli.services.analysis import default_jobs
+    from facecli.runtime.workload import default_jobs
     from facecli.settings import Settings
 
     side = App(Settings()).detector.size.decode_side_px

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +13,7 @@ from fakes import BLANK, BLUE, FACELESS, GREEN, RED, YELLOW, FakeDetector, FakeE
 
 from facecli.errors import UnreadableImageError
 from facecli.services import analysis as analysis_module
-from facecli.services.analysis import Analyser, Analysis, PhotoSource, default_jobs
+from facecli.services.analysis import Analyser, Analysis, PhotoSource
 from facecli.services.pipeline import WINDOW
 from facecli.types import Photo, PhotoError, PhotoResult
 
@@ -381,8 +380,3 @@ class TestSmallFacesOfLargePhotos:
             assert analysis.faces == ()
             assert analysis.error is not None
             assert analysis.error.code == "truncated"
-
-
-@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this system has no processor affinity")
-def test_default_jobs_are_the_cores_of_this_process() -> None:
-    assert default_jobs() == len(os.sched_getaffinity(0))

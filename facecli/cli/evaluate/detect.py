@@ -44,9 +44,10 @@ def detect(
     Faces labelled invalid are neither missed nor false positives. All faces of a photo that cannot be decoded are
     missed.
     """
-    from facecli.app import DETECTOR_DEFAULTS, App
+    from facecli.app import App
     from facecli.cli.documents import check_destinations, report_document
     from facecli.cli.photos import progress_bar
+    from facecli.detect.defaults import DETECTOR_DEFAULTS
     from facecli.services.evaluate.detection_document import detection_document
     from facecli.services.evaluate.detection_evaluation import evaluate_detection
     from facecli.services.evaluate.face_boxes import read_face_boxes
