@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import threading
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -257,6 +258,7 @@ class App:
         photo_count: int | None = None,
         keep_photos: bool = False,
         store: AnalysisStore | None = None,
+        cancelled: Callable[[], bool] = lambda: False,
     ) -> Analyser:
         """Make an analyser.
 
@@ -272,6 +274,8 @@ class App:
             Leave the decoded pixels in each `Analysis`.
         store : AnalysisStore, optional
             What is known of photos from before. The networks then load when a photo needs them.
+        cancelled : callable
+            Whether somebody asked to stop.
         """
         settings = self.settings
         jobs, photo_bytes = workload(
@@ -299,6 +303,7 @@ class App:
             keep_photos=keep_photos,
             store=store,
             prepare=self._start_networks,
+            cancelled=cancelled,
         )
 
     @property

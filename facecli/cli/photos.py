@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from facecli.cli.messages import warn
 from facecli.cli.options import Call
@@ -17,9 +17,6 @@ from facecli.media.files import DEFAULT_LIMITS, os_problem
 from facecli.media.folder import read_file_list
 from facecli.services.analysis import PhotoSource
 from facecli.services.enrolment_plan import photo_sources
-
-if TYPE_CHECKING:
-    pass
 
 STDIN = "-"
 

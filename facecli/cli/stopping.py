@@ -13,6 +13,7 @@ from types import FrameType
 from typing import Final, TypeVar
 
 from facecli.report.writing import discard_unfinished
+from facecli.services.pipeline import Cancelled
 
 Item = TypeVar("Item")
 
@@ -103,4 +104,6 @@ def until_stopped(items: Iterator[Item], stop: Stop) -> Iterator[Item]:
                 item = next(items)
             except StopIteration:
                 return
+            except Cancelled:
+                raise Stopped from None
             yield item

@@ -57,6 +57,9 @@ class ArrayFile:
         self.path = path
         with path.open("rb") as file:
             footer, size = _read_footer(file, path)
+            # Of the file that is open, whoever gives its name to another meanwhile. Never written to: a new version is
+            # a new file under the same name, and this mapping keeps the old one.
+            self._bytes = np.memmap(file, np.uint8, "r", shape=(size,))
         try:
             (length,) = struct.unpack_from("<I", footer)
             text = json.loads(footer[4 : 4 + length])
@@ -66,8 +69,6 @@ class ArrayFile:
         except (ValueError, KeyError, TypeError, struct.error) as error:
             raise _damaged(path) from error
         self._sound = np.zeros(len(self._checksums), np.bool_)
-        # Never written to: a new version is a new file under the same name, and this mapping keeps the old one.
-        self._bytes = np.memmap(path, np.uint8, "r", shape=(size,))
 
     def rows(self, name: str) -> FileRows:
         """Return an array whose rows are checked when they are taken."""

@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facecli.errors import GeometryError, InputError
 from facecli.types import Embedding, FloatArray
+
+SAMPLED_TEMPLATES: Final = 64
+"""Stand for all of a gallery whose revision is the same: what was enrolled anew differs in any of them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,6 +82,16 @@ class TemplateMatrix:
     person_ids: NDArray[np.int64]
     names: Mapping[int, str]
     revision: int
+
+    def vectors_at(self, rows: NDArray[np.int64]) -> FloatArray:
+        """Return some of the vectors."""
+        return self.vectors[rows]
+
+    def sample(self) -> tuple[NDArray[np.int64], FloatArray]:
+        """Return a few rows, evenly spread with the first and the last, and their vectors."""
+        count = len(self.template_ids)
+        rows = np.unique(np.linspace(0, max(count - 1, 0), min(count, SAMPLED_TEMPLATES)).astype(np.int64))
+        return rows, self.vectors_at(rows) if count else self.vectors
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,12 @@ class GallerySearch:
         ModelMismatchError
             If there are none of this model but some of others.
         """
-        return self._loaded_for(model_id).matrix
+        loaded = self._loaded_for(model_id)
+        try:
+            loaded.matrix.sample()
+        except DamagedFileError:
+            loaded = self._loaded = load(self._gallery, model_id, self._make_finder, anew=True)
+        return loaded.matrix
 
     def recall(self, model_id: str) -> Recall | None:
         """Return what an approximate index finds of an exact search; None where the search is exact.

@@ -74,6 +74,10 @@ class _FileMatrix(TemplateMatrix):
         """Unit vectors, (T, D)."""
         return self._file.array("vectors")
 
+    def vectors_at(self, rows: NDArray[np.int64]) -> FloatArray:
+        """Return some of the vectors; of the others the file is not read."""
+        return self._file.rows("vectors").take(rows)
+
 
 class NameTable(Mapping[int, str]):
     """Names by person_id, kept as they lie in the file.

@@ -104,6 +104,14 @@ def os_problem(path: str, error: OSError | ValueError) -> UnreadableImageError:
     )
 
 
+def file_size(path: str) -> int:
+    """Return the size of a file in bytes; 0 where it cannot be told, of which `read_file` says why."""
+    try:
+        return Path(path).stat().st_size if path else 0
+    except (OSError, ValueError):
+        return 0
+
+
 def _is_link(path: str) -> bool:
     try:
         return Path(path).is_symlink()

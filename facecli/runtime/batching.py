@@ -56,9 +56,6 @@ class BatchingNetwork:
         Pictures that run together at most. A call with more is run in parts.
     in_flight : int
         Batches in the network at once: with two, one is put together while the other is computed.
-    linger_s : float
-        Seconds that a batch waits to be filled. Only where the batch before had several callers: one caller alone
-        never waits.
     allocate : callable
         Makes the array in which a batch is put together.
     """
@@ -69,19 +66,15 @@ class BatchingNetwork:
         *,
         max_batch: int = MAX_BATCH,
         in_flight: int = 1,
-        linger_s: float = 0.0,
         allocate: Allocate = lambda shape: np.empty(shape, np.uint8),
     ) -> None:
         self._network = network
         self._max_batch = max_batch
         self._most_pixels = sys.maxsize
-        self._linger_s = linger_s
         self._allocate = allocate
         self._lock = threading.Lock()
-        self._arrived = threading.Condition(self._lock)
         self._free = in_flight  # above 0 only while nobody waits
         self._waiting: deque[_Call] = deque()
-        self._in_company = False
 
     def __call__(self, pictures: PixelArray) -> dict[str, FloatArray]:
         """Run a batch together with those of other threads; see `facecli.runtime.network.Network`.
@@ -98,7 +91,6 @@ class BatchingNetwork:
                 call.leads = True
             else:
                 self._waiting.append(call)
-                self._arrived.notify_all()
         try:
             if not call.leads:
                 call.woken.wait()  # until it is answered, or its turn to lead
@@ -145,18 +137,11 @@ class BatchingNetwork:
         shape = batch[0].shape
         with self._lock:
             room = self._limit(shape) - len(batch[0].pictures)
-
-            def is_full() -> bool:
-                return sum(len(each.pictures) for each in self._waiting if each.shape == shape) >= room
-
-            if self._linger_s and self._in_company:
-                self._arrived.wait_for(is_full, self._linger_s)
             for each in list(self._waiting):
                 if each.shape == shape and len(each.pictures) <= room:
                     room -= len(each.pictures)
                     self._waiting.remove(each)
                     batch.append(each)
-            self._in_company = len(batch) > 1
 
     def _limit(self, shape: tuple[int, ...]) -> int:
         """Pictures of a shape that may run together."""

@@ -75,13 +75,13 @@ class OpenVinoEngine:
         Pictures run at once, each on one core, by as many threads that call; their numbers do not depend on how many
         there are. By default all cores work on one picture: its answer comes sooner, but the cores do less
         (tests/bench/RESULTS.md).
+    cache_dir : Path, optional
+        Where compiled networks are kept, so that the next start is quick.
 
     Attributes
     ----------
     precision : {"f32", "bf16"}
         What auto came to.
-    cache_dir : Path, optional
-        Where compiled networks are kept, so that the next start is quick.
     """
 
     def __init__(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from facecli.errors import GeometryError, UnreadableImageError
-from facecli.media.files import printable_name
+from facecli.media.files import file_size, printable_name
 from facecli.media.images import decode_photo, read_file
 from facecli.services.pipeline import OrderedPipeline, Turn
 from facecli.services.stages import Detector, Embedder
@@ -131,6 +131,8 @@ class Analyser:
         Asked before a photo is decoded, and told what came of it.
     prepare : callable, optional
         Called before the first photo that is not known is decoded; loads the networks in the background.
+    cancelled : callable
+        Whether somebody asked to stop: `facecli.services.pipeline.Cancelled` is raised then.
     """
 
     def __init__(
@@ -147,6 +149,7 @@ class Analyser:
         keep_photos: bool = False,
         store: AnalysisStore | None = None,
         prepare: Callable[[], None] | None = None,
+        cancelled: Callable[[], bool] = lambda: False,
     ) -> None:
         self._detector = detector
         self._embedder = embedder
@@ -157,7 +160,12 @@ class Analyser:
         self._prepare = prepare
         self._timeout_s = timeout_s
         self._pipeline = OrderedPipeline(
-            self._analysed, self._timed_out, workers=jobs, memory_bytes=memory_bytes, timeout_s=timeout_s
+            self._analysed,
+            self._timed_out,
+            workers=jobs,
+            memory_bytes=memory_bytes,
+            timeout_s=timeout_s,
+            cancelled=cancelled,
         )
         self.model = model
 
@@ -223,9 +231,14 @@ class Analyser:
         if source.photo is not None:
             analysis.content_hash = hashlib.sha256(source.photo.pixels.tobytes()).hexdigest()
             return b""
+        analysis.content_hash = ""  # what was known of the file is not of what can be read now
         if source.data is not None:
+            turn.hold(len(source.data))
             data = source.data
         else:
+            with turn.may_hang():
+                size = file_size(source.path)
+            turn.hold(size)
             with turn.may_hang():
                 data = read_file(source.path)
         analysis.content_hash = hashlib.sha256(data).hexdigest()
@@ -248,7 +261,6 @@ class Analyser:
     def _photo(self, source: PhotoSource, data: bytes, turn: Turn[PhotoSource]) -> Photo:
         if source.photo is not None:
             return source.photo
-        turn.hold(len(data))
         return self._decoded(data, source.path, self._detector.size.decode_side_px, turn)
 
     def _decoded(self, data: bytes, path: str, min_long_side: int, turn: Turn[PhotoSource]) -> Photo:

@@ -29,6 +29,13 @@ WINDOW: Final = 256
 _READ_GRACE_S: Final = 1.0
 _JOIN_S: Final = 0.1
 
+# How late a request to stop is noticed while an answer is waited for.
+_LOOK_S: Final = 0.2
+
+
+class Cancelled(Exception):  # noqa: N818  # no error: it was asked for
+    """Somebody asked to stop while an answer was waited for."""
+
 
 class Abandoned(Exception):  # noqa: N818  # no error: nobody waits for the answer any more
     """Raised inside `work` to leave it: the run was closed, or the time was up."""
@@ -126,6 +133,8 @@ class OrderedPipeline(Generic[Item, Answer]):
         Budget for what turns hold together.
     timeout_s : float
         How long one may hang.
+    cancelled : callable
+        Whether somebody asked to stop; looked at while an answer is waited for.
     """
 
     def __init__(
@@ -136,15 +145,23 @@ class OrderedPipeline(Generic[Item, Answer]):
         workers: int,
         memory_bytes: float,
         timeout_s: float,
+        cancelled: Callable[[], bool] = lambda: False,
     ) -> None:
         self._work = work
         self._timed_out = timed_out
         self._workers = workers
         self._memory_bytes = memory_bytes
         self._timeout_s = timeout_s
+        self._cancelled = cancelled
 
     def run(self, items: Iterable[Item]) -> Generator[list[Answer], None, None]:
-        """Yield the answers in order, those together that are ready together."""
+        """Yield the answers in order, those together that are ready together.
+
+        Raises
+        ------
+        Cancelled
+            If somebody asked to stop; what was in hand is finished, but for what hangs.
+        """
         yield from _Run(self, iter(items)).answers()
 
 
@@ -169,7 +186,9 @@ class _Run(Generic[Item, Answer]):
                     more = self._begin()
                 with state.changed:
                     while state.next_number not in self._done and state.next_number < self._begun:
-                        state.changed.wait(self._give_up_hanging())
+                        if self._pipeline._cancelled():
+                            raise Cancelled
+                        state.changed.wait(min(self._give_up_hanging(), _LOOK_S))
                     ready = self._take_ready()
                 if not ready:
                     return
@@ -239,15 +258,15 @@ class _Run(Generic[Item, Answer]):
                 state.changed.notify_all()
             del turn, answer  # nothing of a photo is kept while waiting for the next
 
-    def _give_up_hanging(self) -> float | None:
+    def _give_up_hanging(self) -> float:
         """Answer for what has hung too long; return in how many seconds to look again."""
-        now, wait_s = time.monotonic(), None
+        now, wait_s = time.monotonic(), float(threading.TIMEOUT_MAX)
         for turn in list(self._state.in_hand.values()):
             if turn.hanging_since is None:
                 continue
             left_s = turn.hanging_since + self._pipeline._timeout_s - now
             if left_s > 0:
-                wait_s = left_s if wait_s is None else min(wait_s, left_s)
+                wait_s = min(wait_s, left_s)
                 continue
             del self._state.in_hand[turn.number]
             self._done[turn.number] = (turn, self._pipeline._timed_out(turn.item))
@@ -255,8 +274,7 @@ class _Run(Generic[Item, Answer]):
                 self._threads.discard(turn.thread)
             self._start_thread()
             return 0.0
-        # What begins to hang meanwhile is seen in time, too.
-        return min(self._pipeline._timeout_s if wait_s is None else wait_s, threading.TIMEOUT_MAX)
+        return wait_s
 
     def _close(self) -> None:
         """Begin nothing more, and wait for what is in hand, but not for what hangs."""

@@ -7,8 +7,6 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
-import numpy as np
-
 from facecli.decide.identification import DecisionRule
 from facecli.gallery.records import TemplateMatrix
 
@@ -16,9 +14,6 @@ GALLERY: Final = "gallery"
 REVISION: Final = "gallery revision"
 CONTENT: Final = "gallery content"
 RULE: Final = "threshold in use"
-
-# Templates that stand for all of a gallery whose revision is the same: what was enrolled anew differs in any of them.
-SAMPLED_TEMPLATES: Final = 4096
 
 
 def scan_facts(
@@ -55,13 +50,11 @@ def scan_facts(
 def _digest(matrix: TemplateMatrix) -> str:
     """Return a short form of what a gallery holds; a revision alone would not tell a gallery made anew."""
     count = len(matrix.template_ids)
-    # Evenly spread, and the newest person's last one.
-    rows = np.unique(np.linspace(0, max(count - 1, 0), min(count, SAMPLED_TEMPLATES)).astype(int))
-    people = [matrix.names[person_id] for person_id in matrix.person_ids[rows].tolist()] if count else []
+    rows, vectors = matrix.sample()
+    people = [matrix.names[person_id] for person_id in matrix.person_ids[rows].tolist()]
     digest = hashlib.sha256(json.dumps([count, len(matrix.names), people]).encode("ascii"))
-    if count:
-        digest.update(matrix.template_ids[rows].tobytes())
-        digest.update(matrix.vectors[rows].tobytes())
+    digest.update(matrix.template_ids[rows].tobytes())
+    digest.update(vectors.tobytes())
     return digest.hexdigest()
 
 

@@ -75,7 +75,7 @@ def queued(inner: SumNetwork, network: BatchingNetwork, *batches: PixelArray) ->
 
 def test_one_caller_is_served_at_once_and_alone() -> None:
     inner = SumNetwork()
-    network = BatchingNetwork(inner, linger_s=PATIENCE_S)
+    network = BatchingNetwork(inner)
 
     started = time.monotonic()
     outputs = [network(pictures(value, count=2)) for value in (3, 5)]
@@ -182,21 +182,6 @@ def test_two_batches_may_be_in_the_network() -> None:
         assert [call.result(PATIENCE_S)["first"].item() for call in calls] == [2.0, 3.0]
 
 
-def test_callers_in_company_may_wait_for_a_full_batch() -> None:
-    inner = SumNetwork()
-    network = BatchingNetwork(inner, max_batch=2, linger_s=PATIENCE_S)
-
-    started = time.monotonic()
-    with queued(inner, network, *(pictures(value) for value in (2, 3))):
-        pass
-    with ThreadPoolExecutor(2) as pool:
-        for call in [pool.submit(network, pictures(value)) for value in (4, 5)]:
-            call.result(PATIENCE_S)
-
-    assert inner.sizes == [1, 2, 2]
-    assert time.monotonic() - started < PATIENCE_S / 2  # no longer than until it was full
-
-
 def test_batches_are_put_together_where_the_device_wants_them() -> None:
     made: list[PixelArray] = []
 
@@ -242,7 +227,7 @@ def test_who_is_interrupted_while_waiting_leaves_no_gap() -> None:
 
 def test_many_callers_all_get_their_own() -> None:
     inner = SumNetwork(most_pixels=6 * 32)
-    network = BatchingNetwork(inner, max_batch=16, in_flight=2, linger_s=0.001)
+    network = BatchingNetwork(inner, max_batch=16, in_flight=2)
 
     def calls(seed: int) -> int:
         random = np.random.default_rng(seed)

@@ -249,6 +249,16 @@ class TestAStoreOfAnalyses:
 
         assert (again.error, again.faces) == (None, first.faces)
 
+    def test_a_known_file_that_cannot_be_read_any_more_has_no_content(
+        self, make_analyser: Make, tmp_path: Path
+    ) -> None:
+        store = FakeStore()
+
+        (analysis,) = make_analyser(store=store).analyse([PhotoSource(str(tmp_path / "gone"), content_hash="ab")])
+
+        assert analysis.error is not None
+        assert store.kept == [(str(tmp_path / "gone"), "", "error")]
+
     def test_networks_are_prepared_only_for_what_is_not_known(self, make_analyser: Make) -> None:
         store, prepared = FakeStore(), []
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facecli.services.pipeline import WINDOW, OrderedPipeline, Turn
+from facecli.services.pipeline import WINDOW, Cancelled, OrderedPipeline, Turn
 
 Work = Callable[[int, Turn[int]], object]
 
@@ -196,3 +196,21 @@ def test_a_single_item_that_hangs_is_given_up_too() -> None:
 
 def test_nothing_gives_nothing() -> None:
     assert answers(pipeline(lambda item, turn: item).run([])) == []
+
+
+def test_a_request_to_stop_is_noticed_while_an_answer_is_waited_for() -> None:
+    comes_back, asked = threading.Event(), threading.Event()
+
+    def work(item: int, turn: Turn[int]) -> int:
+        with turn.may_hang():
+            asked.set()
+            comes_back.wait(10)
+        return item
+
+    run = OrderedPipeline(work, str, workers=2, memory_bytes=0, timeout_s=60, cancelled=asked.is_set)
+    started = time.monotonic()
+    with pytest.raises(Cancelled):
+        answers(run.run(range(5)))
+    comes_back.set()
+
+    assert time.monotonic() - started < 5
