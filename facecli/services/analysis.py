@@ -23,8 +23,8 @@ ANALYSIS_VERSION: Final = 1
 """Grows with every change to what the same photo, networks and settings give, so that nothing old is taken for new."""
 
 # A face is cut out of a reduced photo if it has this share of the embedder's side there: 34 of SFace's 112 pixels. As
-# many pairs are recognised with a face of 32 pixels as with all of them (tests/bench/RESULTS.md, "Quality": 98.6 % at 32
-# and at 48 pixels, 98.5 % as they are), and decoding again takes a sixth of a scan of 24-megapixel photos.
+# many pairs are recognised with a face of 32 pixels as with all of them (tests/bench/RESULTS.md, "Quality": 98.6 % at
+# 32 and at 48 pixels, 98.5 % as they are), and decoding again takes a sixth of a scan of 24-megapixel photos.
 SHARP_SHARE: Final = 0.3
 
 
