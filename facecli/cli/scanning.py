@@ -23,7 +23,7 @@ from facecli.cli.stopping import Stop, Stopped, stopping, until_stopped
 from facecli.decide.identification import DecisionRule
 from facecli.report.formats import open_writer
 from facecli.scans.records import FileSignature, StoredScan
-from facecli.scans.store import FILE_NAME, ScanStore
+from facecli.scans.store import FILE_NAME, ScanStore, gone_error, running_error
 from facecli.services.analysis import Analyser, Analysis, PhotoSource
 from facecli.services.calibration import Decisions
 from facecli.services.folder_watch import FolderWatch
@@ -113,6 +113,8 @@ class _Scanning:
         if self._wishes.resume:
             if found is None:
                 self._say("no scan of this was interrupted, so it begins anew")
+            elif found.process_id not in (None, os.getpid()):
+                raise running_error(found.scan_id, found.process_id)
             return found
         if found is not None and found.process_id not in (None, os.getpid()):
             self._say(f"process {found.process_id} is scanning the same, as scan {found.scan_id}")
@@ -135,10 +137,11 @@ class _Scanning:
             facts = self._facts(analysis_facts, rule)
             if interrupted is not None:
                 scan = resume_scan(self._store, self._wishes.asked, facts)
-            if scan is not None:
+                if scan is None or scan.scan_id != interrupted.scan_id:
+                    raise gone_error(interrupted.scan_id)  # ended or forgotten while the networks were loaded
                 self._say(f"going on with scan {scan.scan_id}: {scan.done:,} of {scan.photos:,} photos are done")
-            else:
-                scan = begin_scan(self._store, self._wishes.asked, facts, sources or ())
+            elif sources is not None:
+                scan = begin_scan(self._store, self._wishes.asked, facts, sources)
         self._journal.open(analysis_facts, scan)
         return scan
 

@@ -194,13 +194,15 @@ class ScanStore:
         Raises
         ------
         FacecliError
-            ``scan_running`` if another process works on it.
+            ``scan_running`` if another process works on it, ``scan_gone`` if it ended or was forgotten.
         """
         with self._writing() as connection:
             row = connection.execute(
                 "SELECT owner FROM scans WHERE scan_id = ? AND finished_at IS NULL", (scan_id,)
             ).fetchone()
-            owner = living_process(row[0]) if row is not None else None
+            if row is None:
+                raise gone_error(scan_id)
+            owner = living_process(row[0])
             if owner not in (None, os.getpid()):
                 raise running_error(scan_id, owner)
             connection.execute("UPDATE scans SET owner = ? WHERE scan_id = ?", (this_process(), scan_id))
@@ -312,6 +314,15 @@ def running_error(scan_id: int, process_id: int | None) -> FacecliError:
         f"scan {scan_id} is being done by process {process_id}",
         hint="Wait until that process is done, or stop it with Ctrl-C.",
         code="scan_running",
+    )
+
+
+def gone_error(scan_id: int) -> FacecliError:
+    """Return what to raise where the plan of a scan is no longer in the file."""
+    return FacecliError(
+        f"scan {scan_id} cannot be gone on with: it has ended or was forgotten meanwhile",
+        hint="Run the command again, without --resume.",
+        code="scan_gone",
     )
 
 

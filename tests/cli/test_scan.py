@@ -3,14 +3,18 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from answers import named
 
+from facecli.errors import FacecliError
 from facecli.gallery.store import Gallery
 from facecli.report.json_lines import JsonLinesWriter
 from facecli.runtime.openvino_engine import OpenVinoEngine
+from facecli.scans.store import ScanStore
 from facecli.types import PhotoResult
 
 
@@ -126,6 +130,33 @@ def test_an_interrupted_scan_goes_on_when_asked(run, gallery: Path, album: Path,
     assert re.fullmatch(r"going on with scan 2: [123] of 3 photos are done\n3 photos, .*\n", resumed.err)
     assert (anew.code, len(anew.records)) == (3, 4)
     assert anew.err.startswith("no scan of this was interrupted, so it begins anew\n")
+
+
+@pytest.mark.parametrize(
+    "ending", ["UPDATE scans SET finished_at = '2026-01-01T00:00:00Z'", "DELETE FROM scans"], ids=["ended", "forgotten"]
+)
+def test_a_scan_that_ends_before_it_is_gone_on_with_empties_no_file(
+    run, gallery: Path, album: Path, home: Path, monkeypatch, ending: str
+) -> None:
+    interrupted(run, album, monkeypatch)
+    (home / "found.jsonl").write_text("what was found before\n")
+
+    def end(*_: object) -> None:
+        with closing(sqlite3.connect(home / "state" / "facecli" / "scans.db")) as connection, connection:
+            connection.execute(ending)
+
+    monkeypatch.setattr("facecli.cli.scanning.say_rule", end)
+
+    done = run("scan", album, "--resume", "-o", home / "found.jsonl")
+
+    assert (done.code, done.err.splitlines()[0]) == (
+        1,
+        "error: scan 1 cannot be gone on with: it has ended or was forgotten meanwhile",
+    )
+    assert (home / "found.jsonl").read_text() == "what was found before\n"
+    with ScanStore.open(home / "state" / "facecli" / "scans.db") as store, pytest.raises(FacecliError) as caught:
+        store.take_over(1)
+    assert caught.value.code == "scan_gone"
 
 
 def test_without_resume_it_begins_anew_and_says_so(run, gallery: Path, album: Path, monkeypatch) -> None:
