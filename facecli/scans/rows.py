@@ -93,15 +93,16 @@ def _entry_context(scan_id: int, position: int) -> bytes:
     return f"{scan_id}:{position}".encode("ascii")
 
 
-def update_entry(connection: sqlite3.Connection, scan_id: int, entry: Entry) -> None:
-    """Take note of how far a photo is."""
-    connection.execute(
+def update_entry(connection: sqlite3.Connection, scan_id: int, entry: Entry) -> bool:
+    """Take note of how far a photo is; False if it is no longer in the file."""
+    cursor = connection.execute(
         "UPDATE entries SET state = ?, content_hash = ?, failure = ? WHERE scan_id = ? AND position = ?",
         (
             *(int(entry.state), bytes.fromhex(entry.content_hash) or None, _failure(scan_id, entry)),
             *(scan_id, entry.position),
         ),
     )
+    return cursor.rowcount == 1
 
 
 def entries(connection: sqlite3.Connection, path: str, scan_id: int, first: int, limit: int) -> list[Entry]:

@@ -15,7 +15,7 @@ from typing import Final, Self
 from facecli.errors import FacecliError, InputError
 from facecli.scans import rows
 from facecli.scans.connection import MEMORY, connect, files_set_aside, set_aside
-from facecli.scans.owner import living_process, this_process
+from facecli.scans.owner import is_gone, living_process, this_process
 from facecli.scans.records import (
     Asked,
     Entry,
@@ -158,12 +158,17 @@ class ScanStore:
             Its place in the scan, as it is now.
         file : KnownFile, optional
             What the file looked like.
+
+        Raises
+        ------
+        FacecliError
+            ``scan_gone`` if the scan has no such place any more; nothing is kept then.
         """
         with self._writing() as connection:
             if result is not None:
                 rows.put_analysis(connection, fingerprint, content_hash, result, scan_id)
-            if entry is not None:
-                rows.update_entry(connection, scan_id, entry)
+            if entry is not None and not rows.update_entry(connection, scan_id, entry):
+                raise plan_gone_error(scan_id)
             if file is not None:
                 rows.put_file(connection, file)
 
@@ -173,11 +178,13 @@ class ScanStore:
             return rows.file_hash(connection, path, signature)
 
     def begin(self, asked: Asked, facts: Mapping[str, str], entries: Iterable[Entry]) -> StoredScan:
-        """Begin a scan, in place of interrupted ones that asked the same."""
+        """Begin a scan, in place of those that asked the same and whose process has certainly ended."""
         with self._writing() as connection:
-            for scan in list(rows.scans(connection, "key = ? AND finished_at IS NULL", (asked.key,))):
-                if scan.process_id in (None, os.getpid()):
-                    rows.delete_scan(connection, scan.scan_id)
+            for predecessor, owner in connection.execute(
+                "SELECT scan_id, owner FROM scans WHERE key = ? AND finished_at IS NULL", (asked.key,)
+            ).fetchall():
+                if is_gone(owner) or living_process(owner) == os.getpid():
+                    rows.delete_scan(connection, predecessor)
             scan_id = rows.insert_scan(connection, asked, facts, this_process(), _now())
             rows.insert_entries(connection, scan_id, entries)
             return next(rows.scans(connection, "scan_id = ?", (scan_id,)))
@@ -213,11 +220,17 @@ class ScanStore:
             return rows.entries(connection, self.path, scan_id, first, limit)
 
     def finish(self, scan_id: int) -> None:
-        """Take note that a scan is finished, in place of finished ones that asked the same."""
+        """Take note that a scan is finished, in place of finished ones that asked the same.
+
+        Raises
+        ------
+        FacecliError
+            ``scan_gone`` if it was taken away meanwhile.
+        """
         with self._writing() as connection:
             row = connection.execute("SELECT key FROM scans WHERE scan_id = ?", (scan_id,)).fetchone()
-            if row is None:  # it was forgotten meanwhile
-                return
+            if row is None:
+                raise plan_gone_error(scan_id)
             for scan in rows.scans(
                 connection, "key = ? AND scan_id < ? AND finished_at IS NOT NULL", (row[0], scan_id)
             ):
@@ -322,6 +335,15 @@ def gone_error(scan_id: int) -> FacecliError:
     return FacecliError(
         f"scan {scan_id} cannot be gone on with: it has ended or was forgotten meanwhile",
         hint="Run the command again, without --resume.",
+        code="scan_gone",
+    )
+
+
+def plan_gone_error(scan_id: int) -> FacecliError:
+    """Return what to raise where a scan that is being done loses its plan."""
+    return FacecliError(
+        f"the plan of scan {scan_id} is gone: it was deleted while the scan was running",
+        hint="Run the command again; what is known of its photos is used.",
         code="scan_gone",
     )
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from facecli.errors import UsageError
 from facecli.scans.records import Asked, Entry, EntryState, FileSignature, KnownFile, StoredScan, fingerprint_of
-from facecli.scans.store import ScanStore, running_error
+from facecli.scans.store import ScanStore, plan_gone_error, running_error
 from facecli.services.analysis import PhotoSource
 from facecli.services.scan_facts import changed_facts
 from facecli.types import PhotoResult
@@ -81,6 +81,7 @@ class ScanJournal:
         self._reuse = reuse
         self._seen = seen
         self._scan_id = 0
+        self._planned_photos = 0
         self._fingerprint = ""
         self._found: set[str] = set()  # contents that are on their way from `find` to `keep`
         self._found_lock = threading.Lock()
@@ -96,15 +97,24 @@ class ScanJournal:
             Whose plan it is; None for photos that are in none.
         """
         self._fingerprint = fingerprint_of(analysis_facts)
-        self._scan_id = scan.scan_id if scan is not None else 0
+        self._scan_id, self._planned_photos = (scan.scan_id, scan.photos) if scan is not None else (0, 0)
 
     def photos(self) -> Iterator[ScannedPhoto]:
-        """Give the photos of the plan: what is done with what is known of it, so that it is not even read."""
-        first = 0
+        """Give the photos of the plan: what is done with what is known of it, so that it is not even read.
+
+        Raises
+        ------
+        FacecliError
+            ``scan_gone`` if the plan is taken away meanwhile.
+        """
+        first = given = 0
         while entries := self._store.entries(self._scan_id, first, PLAN_ROWS):
             for entry in entries:
                 yield self._planned(entry)
             first = entries[-1].position + 1
+            given += len(entries)
+        if given < self._planned_photos:
+            raise plan_gone_error(self._scan_id)
 
     def _planned(self, entry: Entry) -> ScannedPhoto:
         if entry.state in (EntryState.DONE, EntryState.LISTED_WITH_ERROR):
@@ -164,7 +174,8 @@ class ScanJournal:
 
     def finish(self) -> None:
         """Take note that all results are written."""
-        self._store.finish(self._scan_id)
+        if self._scan_id:
+            self._store.finish(self._scan_id)
 
     @property
     def done(self) -> int:

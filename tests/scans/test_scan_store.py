@@ -15,6 +15,7 @@ import pytest
 
 from facecli.errors import FacecliError, InputError
 from facecli.scans.connection import files_set_aside
+from facecli.scans.owner import this_process
 from facecli.scans.records import Asked, Entry, EntryState, FileSignature, KnownFile, fingerprint_of
 from facecli.scans.schema import MIGRATIONS
 from facecli.scans.store import ScanStore
@@ -151,6 +152,28 @@ def test_a_process_with_the_number_of_one_that_is_gone_is_another(store: ScanSto
     assert store.scans()[0].state == "interrupted"
     store.take_over(scan.scan_id)
     assert store.scans()[0].state == "running"
+
+
+def test_only_a_scan_whose_process_has_surely_ended_is_replaced(store: ScanStore) -> None:
+    number, started, place = this_process().split(":", 2)
+    owners = {
+        "ended": f"999999999:{started}:{place}",
+        "number given again": f"{number}:12:{place}",
+        "other boot": f"999999999:{started}:other-boot:pid:[1]",
+        "other container": f"999999999:{started}:{place}1",
+        "untold": "999999999:",
+    }
+    replaced = []
+    for name, owner in owners.items():
+        asked = Asked("", (name,))
+        scan = store.begin(asked, {}, planned("a"))
+        with closing(sqlite3.connect(store.path)) as connection, connection:
+            connection.execute("UPDATE scans SET owner = ? WHERE scan_id = ?", (owner, scan.scan_id))
+        store.begin(asked, {}, planned("a"))
+        if store.entries(scan.scan_id) == []:
+            replaced.append(name)
+
+    assert replaced == ["ended", "number given again"]
 
 
 def test_a_file_is_known_while_it_looks_the_same(store: ScanStore) -> None:

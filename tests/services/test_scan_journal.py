@@ -13,7 +13,7 @@ from facecli.scans.records import Asked, FileSignature, StoredScan
 from facecli.scans.store import ScanStore
 from facecli.services.analysis import Analyser, PhotoSource
 from facecli.services.scan import Reuse, ScanJournal, begin_scan, resume_scan
-from facecli.types import PhotoError
+from facecli.types import PhotoError, PhotoResult
 
 FACTS = {"detector": "fake"}
 OTHER_PROCESS = "999999999:"
@@ -131,6 +131,30 @@ def test_a_scan_that_another_process_does_is_left_to_it(
 
     with pytest.raises(FacecliError, match=f"scan 1 is being done by process {os.getppid()}"):
         resume_scan(store, Asked("", tuple(photos)), FACTS)
+
+
+@pytest.mark.parametrize("given", [0, 1, 3])
+def test_a_plan_that_vanishes_ends_the_scan(
+    store: ScanStore, photos: list[str], monkeypatch: pytest.MonkeyPatch, given: int
+) -> None:
+    monkeypatch.setattr("facecli.services.scan.PLAN_ROWS", 1)
+    journal = ScanJournal(store, Reuse())
+    journal.open(FACTS, begin_scan(store, Asked("", tuple(photos)), FACTS, map(PhotoSource, photos)))
+    planned = journal.photos()
+    source = [next(planned) for _ in range(given)][-1:]
+    with store._writing() as connection:
+        connection.execute("DELETE FROM entries")
+        connection.execute("DELETE FROM scans")
+
+    if given < len(photos):
+        with pytest.raises(FacecliError, match="the plan of scan 1 is gone"):
+            list(planned)
+    for each in source:
+        with pytest.raises(FacecliError, match="the plan of scan 1 is gone"):
+            journal.keep(each, "00" * 32, PhotoResult("", "no_face", 4, 3))
+    with pytest.raises(FacecliError, match="the plan of scan 1 is gone"):
+        journal.finish()
+    assert store.info().analyses == 0
 
 
 def test_errors_of_a_content_stay_and_those_of_reading_are_tried_again(
