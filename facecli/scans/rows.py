@@ -184,15 +184,29 @@ def delete_scan(connection: sqlite3.Connection, scan_id: int) -> None:
     connection.execute("DELETE FROM scans WHERE scan_id = ?", (scan_id,))
 
 
-def delete_found(connection: sqlite3.Connection, scan_id: int) -> int:
-    """Take away what the photos of a scan gave and no other scan has; return how many analyses that were."""
-    own = (
-        "content_hash IN (SELECT content_hash FROM entries WHERE scan_id = ? AND content_hash IS NOT NULL EXCEPT"
-        " SELECT content_hash FROM entries WHERE scan_id <> ? AND content_hash IS NOT NULL)"
+def replace_scan(connection: sqlite3.Connection, scan_id: int, successor: int) -> None:
+    """Take a scan away; what it left behind is forgotten with its successor, as analyses of scan ``-successor``.
+
+    Negative, because a successor that is to analyse all afresh must not take them for its own.
+    """
+    connection.execute(
+        "UPDATE analyses SET scan_id = -? WHERE scan_id IN (?, -?) OR (scan_id NOT IN (SELECT scan_id FROM scans)"
+        " AND content_hash IN (SELECT content_hash FROM entries WHERE scan_id = ? AND content_hash IS NOT NULL))",
+        (successor, scan_id, scan_id, scan_id),
     )
-    count = connection.execute(f"DELETE FROM analyses WHERE {own}", (scan_id, scan_id)).rowcount  # noqa: S608  # constant
-    connection.execute(f"DELETE FROM files WHERE {own}", (scan_id, scan_id))  # noqa: S608  # constant
-    return count
+    delete_scan(connection, scan_id)
+
+
+def delete_found(connection: sqlite3.Connection, scan_id: int) -> int:
+    """Take away what a scan and those it replaced found, unless another scan has the photo; return how much it was."""
+    own = (
+        "content_hash IN (SELECT content_hash FROM entries WHERE scan_id = ? AND content_hash IS NOT NULL"
+        " UNION SELECT content_hash FROM analyses WHERE scan_id IN (?, -?)"
+        " EXCEPT SELECT content_hash FROM entries WHERE scan_id <> ? AND content_hash IS NOT NULL)"
+    )
+    values = (scan_id, scan_id, scan_id, scan_id)
+    connection.execute(f"DELETE FROM files WHERE {own}", values)  # noqa: S608  # constant
+    return connection.execute(f"DELETE FROM analyses WHERE {own}", values).rowcount  # noqa: S608  # constant
 
 
 def count(connection: sqlite3.Connection, table: str) -> int:

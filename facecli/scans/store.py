@@ -180,12 +180,13 @@ class ScanStore:
     def begin(self, asked: Asked, facts: Mapping[str, str], entries: Iterable[Entry]) -> StoredScan:
         """Begin a scan, in place of those that asked the same and whose process has certainly ended."""
         with self._writing() as connection:
+            scan_id = rows.insert_scan(connection, asked, facts, this_process(), _now())
             for predecessor, owner in connection.execute(
-                "SELECT scan_id, owner FROM scans WHERE key = ? AND finished_at IS NULL", (asked.key,)
+                "SELECT scan_id, owner FROM scans WHERE key = ? AND finished_at IS NULL AND scan_id <> ?",
+                (asked.key, scan_id),
             ).fetchall():
                 if is_gone(owner) or living_process(owner) == os.getpid():
-                    rows.delete_scan(connection, predecessor)
-            scan_id = rows.insert_scan(connection, asked, facts, this_process(), _now())
+                    rows.replace_scan(connection, predecessor, scan_id)
             rows.insert_entries(connection, scan_id, entries)
             return next(rows.scans(connection, "scan_id = ?", (scan_id,)))
 
@@ -234,7 +235,7 @@ class ScanStore:
             for scan in rows.scans(
                 connection, "key = ? AND scan_id < ? AND finished_at IS NOT NULL", (row[0], scan_id)
             ):
-                rows.delete_scan(connection, scan.scan_id)
+                rows.replace_scan(connection, scan.scan_id, successor=scan_id)
             connection.execute("UPDATE scans SET finished_at = ? WHERE scan_id = ?", (_now(), scan_id))
 
     def scans(self) -> list[StoredScan]:

@@ -366,6 +366,27 @@ def test_what_is_forgotten_is_no_longer_in_the_file(store: ScanStore, path: Path
         store.forget(1)
 
 
+def test_forgetting_takes_what_has_no_place_in_a_plan(store: ScanStore) -> None:
+    for numbers in ((1, 2), (2,), (3,)):  # photos come and go between scans of one question
+        scan = store.begin(ASKED, {}, planned(*map(str, numbers)))
+        for position, number in enumerate(numbers):
+            entry = Entry(position, str(number), EntryState.DONE, sha(number))
+            file = KnownFile(f"/{number}", FileSignature(1, number), sha(number))
+            store.keep(PRINT, sha(number), NOTHING, scan_id=scan.scan_id, entry=entry, file=file)
+        if numbers != (2,):  # the second is interrupted
+            store.finish(scan.scan_id)
+    store.keep(PRINT, sha(4), NOTHING, scan_id=scan.scan_id)  # watched
+    other = store.begin(Asked("", ("/other",)), {}, planned("a"))
+    store.keep(PRINT, sha(5), NOTHING, scan_id=other.scan_id, entry=Entry(0, "a", EntryState.DONE, sha(5)))
+
+    assert store.find(PRINT, sha(1), made_by=scan.scan_id) is None  # taken over, not made
+    store.finish(other.scan_id)
+    assert store.forget(scan.scan_id) == 4
+
+    assert [store.find(PRINT, sha(number)) is not None for number in (1, 2, 3, 4, 5)] == [False] * 4 + [True]
+    assert store.info().files == 0
+
+
 def test_everything_includes_what_was_set_aside(path: Path) -> None:
     path.parent.mkdir(parents=True)
     path.write_bytes(b"no database at all, but longer than a header of one" * 4)
