@@ -15,7 +15,7 @@ from facecli.app import App
 from facecli.cli.identify import say_rule
 from facecli.cli.messages import say, warn
 from facecli.cli.options import Call
-from facecli.cli.output import appended
+from facecli.cli.output import appended, check_output
 from facecli.cli.photo_report import PhotoReport, write_photos
 from facecli.cli.photos import find_sources
 from facecli.cli.scan_wishes import ScanWishes
@@ -72,6 +72,7 @@ class _Scanning:
 
     def run(self) -> int:
         """Scan, and return the exit code."""
+        check_output(self._call)  # before a plan is committed, in place of one that can be gone on with
         interrupted = self._interrupted()
         sources = None
         if interrupted is None:

@@ -159,6 +159,20 @@ def test_a_scan_that_ends_before_it_is_gone_on_with_empties_no_file(
     assert caught.value.code == "scan_gone"
 
 
+def test_a_file_that_cannot_be_written_replaces_no_interrupted_scan(
+    run, gallery: Path, album: Path, tmp_path: Path, monkeypatch
+) -> None:
+    interrupted(run, album, monkeypatch)
+
+    done = run("scan", album, "-o", tmp_path / "absent" / "found.jsonl")
+
+    assert (done.code, done.err.splitlines()[0]) == (
+        1,
+        f"error: cannot write {tmp_path}/absent/found.jsonl: there is no such folder",
+    )
+    assert [each["scan"] for each in run("scans", "list", "-f", "jsonl").records] == [1]
+
+
 def test_without_resume_it_begins_anew_and_says_so(run, gallery: Path, album: Path, monkeypatch) -> None:
     interrupted(run, album, monkeypatch)
 
