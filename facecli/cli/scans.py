@@ -84,15 +84,16 @@ def forget(
     """
     if bool(scans) == everything:
         raise UsageError("name the scans to forget, or --all", hint="See: facecli scans list")
+    numbers = list(dict.fromkeys(scans or ()))
     with _open_store(call) as store:
-        what = "everything that scans found" if everything else f"scan {', '.join(map(str, scans or ()))}"
+        what = "everything that scans found" if everything else f"scan {', '.join(map(str, numbers))}"
         if not yes:
             if not sys.stdin.isatty():
                 raise UsageError(f"forgetting {what} needs to be confirmed", hint="Pass --yes.")
             if not typer.confirm(f"Forget {what}?", err=True):
                 say("nothing was forgotten")
                 return 1
-        count = store.forget_all() if everything else sum(store.forget(scan_id) for scan_id in scans or ())
+        count = store.forget_all() if everything else store.forget(*numbers)
     if not call.quiet:
         say(f"{what} was forgotten: {count:,} {'photo' if count == 1 else 'photos'}")
     return 0

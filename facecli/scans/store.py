@@ -248,8 +248,8 @@ class ScanStore:
         with self._reading() as connection:
             return next((scan.done for scan in rows.scans(connection, "scan_id = ?", (scan_id,))), 0)
 
-    def forget(self, scan_id: int) -> int:
-        """Overwrite a scan and what its photos gave, but for photos that are also another scan's.
+    def forget(self, *scan_ids: int) -> int:
+        """Overwrite scans and what their photos gave, but for photos that are also another scan's; all or none.
 
         Returns
         -------
@@ -261,15 +261,18 @@ class ScanStore:
         InputError
             If there is no such scan.
         FacecliError
-            ``scan_running`` if a process works on it.
+            ``scan_running`` if a process works on one.
         """
         with self._writing() as connection:
-            scan = next(rows.scans(connection, "scan_id = ?", (scan_id,)), None)
-            if scan is None:
-                raise InputError(f"there is no scan {scan_id}", hint=_NO_SCAN_HINT, code="unknown_scan")
-            self._refuse_running([scan])
-            count = rows.delete_found(connection, scan_id)
-            rows.delete_scan(connection, scan_id)
+            found = {scan.scan_id: scan for scan in rows.scans(connection)}
+            for scan_id in scan_ids:
+                if scan_id not in found:
+                    raise InputError(f"there is no scan {scan_id}", hint=_NO_SCAN_HINT, code="unknown_scan")
+            count = 0
+            for scan_id in dict.fromkeys(scan_ids):
+                self._refuse_running([found[scan_id]])
+                count += rows.delete_found(connection, scan_id)
+                rows.delete_scan(connection, scan_id)
         self._shrink()
         return count
 

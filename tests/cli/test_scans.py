@@ -61,6 +61,17 @@ def test_forgetting(run, scanned: list[Path]) -> None:
     assert run("scans", "list", "-f", "jsonl").out == ""
 
 
+def test_several_are_forgotten_at_once_or_none(run, scanned: list[Path]) -> None:
+    refused = run("scans", "forget", "1", "9", "--yes")
+    left = run("scans", "list", "-f", "jsonl").records
+    both = run("scans", "forget", "1", "2", "1", "--yes")
+
+    assert (refused.code, refused.err.splitlines()[0]) == (1, "error: there is no scan 9")
+    assert [each["scan"] for each in left] == [1, 2]
+    assert (both.code, both.err) == (0, "scan 1, 2 was forgotten: 1 photo\n")
+    assert run("scans", "list", "-f", "jsonl").out == ""
+
+
 def test_forgetting_needs_to_be_confirmed_and_told_what(run, scanned: list[Path]) -> None:
     assert run("scans", "forget", "1").err == ("error: forgetting scan 1 needs to be confirmed\n  hint: Pass --yes.\n")
     assert run("scans", "forget").code == 2
