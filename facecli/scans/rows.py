@@ -18,9 +18,10 @@ from facecli.types import PhotoError, PhotoResult
 # Of a fingerprint, to find a row by; the row's checksum is over all of it.
 FINGERPRINT_BYTES: Final = 8
 
+# What could not be read (2) is tried again when a scan goes on, so it is not done; see `EntryState`.
 _SCAN: Final = """
     SELECT scan_id, asked, facts, photo_count, owner, started_at, finished_at,
-           (SELECT count(*) FROM entries WHERE entries.scan_id = scans.scan_id AND state <> 0)
+           (SELECT count(*) FROM entries WHERE entries.scan_id = scans.scan_id AND state IN (1, 3))
     FROM scans
 """
 

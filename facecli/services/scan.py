@@ -179,7 +179,7 @@ class ScanJournal:
 
     @property
     def done(self) -> int:
-        """How many photos of the plan are committed."""
+        """How many photos of the plan are committed and need no other try."""
         return self._store.progress(self._scan_id)
 
 

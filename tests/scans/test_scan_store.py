@@ -109,6 +109,16 @@ def test_a_scan_from_its_plan_to_its_end(store: ScanStore) -> None:
     assert store.scans()[0].state == "finished"
 
 
+def test_a_photo_that_is_to_be_tried_again_is_not_done(store: ScanStore) -> None:
+    scan = store.begin(ASKED, {}, [*planned(*NAMES), Entry(3, "d", EntryState.LISTED_WITH_ERROR)])
+    error = PhotoError("timeout", "a took too long", "Try again.")
+
+    store.keep(PRINT, "", None, scan_id=scan.scan_id, entry=Entry(0, "a.jpg", EntryState.UNREAD, "", error))
+    store.keep(PRINT, sha(2), NOTHING, scan_id=scan.scan_id, entry=Entry(1, NAMES[1], EntryState.DONE, sha(2)))
+
+    assert store.progress(scan.scan_id) == store.scans()[0].done == 2
+
+
 def test_one_interrupted_and_one_finished_scan_of_a_question_are_kept(store: ScanStore) -> None:
     other = Asked("/home/ana", ("photos",), recursive=False)
     first = store.begin(ASKED, {}, planned("a"))
