@@ -99,11 +99,13 @@ class _Scanning:
                 self._say_stopped(report, total)
                 return stop.exit_code
             if self._journal is not None:
-                self._journal.finish()
+                self._journal.finish(watching=self._wishes.watch_s is not None)
             report.sum_up(total)
             self._say_gallery_changed()
             if self._wishes.watch_s is not None:
                 self._watch(stop, analyser, decisions, report)
+                if self._journal is not None:
+                    self._journal.finish()
         return report.exit_code(fail_unknown=self._wishes.fail_unknown)
 
     def _interrupted(self) -> StoredScan | None:

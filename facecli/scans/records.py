@@ -135,9 +135,9 @@ class StoredScan:
 
     @property
     def state(self) -> str:
-        """In a word: finished, running or interrupted."""
+        """In a word: finished, watching (finished, and its folders are followed), running or interrupted."""
         if self.finished_at:
-            return "finished"
+            return "finished" if self.process_id is None else "watching"
         return "running" if self.process_id is not None else "interrupted"
 
 

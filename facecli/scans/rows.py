@@ -168,7 +168,7 @@ def scans(connection: sqlite3.Connection, where: str = "1", values: tuple[Any, .
             done,
             started_at,
             finished_at or "",
-            None if finished_at else living_process(owner),
+            living_process(owner),
         )
 
 

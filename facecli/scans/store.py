@@ -220,8 +220,14 @@ class ScanStore:
         with self._reading() as connection:
             return rows.entries(connection, self.path, scan_id, first, limit)
 
-    def finish(self, scan_id: int) -> None:
-        """Take note that a scan is finished, in place of finished ones that asked the same.
+    def finish(self, scan_id: int, *, watching: bool = False) -> None:
+        """Take note that a scan is finished, in place of finished ones that asked the same and are not watched.
+
+        Parameters
+        ----------
+        scan_id : int
+        watching : bool
+            This process goes on to follow its folders, until it calls this again.
 
         Raises
         ------
@@ -232,11 +238,14 @@ class ScanStore:
             row = connection.execute("SELECT key FROM scans WHERE scan_id = ?", (scan_id,)).fetchone()
             if row is None:
                 raise plan_gone_error(scan_id)
-            for scan in rows.scans(
-                connection, "key = ? AND scan_id < ? AND finished_at IS NOT NULL", (row[0], scan_id)
-            ):
-                rows.replace_scan(connection, scan.scan_id, successor=scan_id)
-            connection.execute("UPDATE scans SET finished_at = ? WHERE scan_id = ?", (_now(), scan_id))
+            older = "key = ? AND scan_id < ? AND finished_at IS NOT NULL"
+            for scan in list(rows.scans(connection, older, (row[0], scan_id))):
+                if scan.process_id is None:
+                    rows.replace_scan(connection, scan.scan_id, successor=scan_id)
+            connection.execute(
+                "UPDATE scans SET finished_at = coalesce(finished_at, ?), owner = ? WHERE scan_id = ?",
+                (_now(), this_process() if watching else "", scan_id),
+            )
 
     def scans(self) -> list[StoredScan]:
         """Return all scans, the oldest first."""

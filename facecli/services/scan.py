@@ -172,10 +172,10 @@ class ScanJournal:
             file=_known_file(photo, content_hash),
         )
 
-    def finish(self) -> None:
-        """Take note that all results are written."""
+    def finish(self, *, watching: bool = False) -> None:
+        """Take note that all results are written, and whether folders are followed from now on."""
         if self._scan_id:
-            self._store.finish(self._scan_id)
+            self._store.finish(self._scan_id, watching=watching)
 
     @property
     def done(self) -> int:

@@ -35,8 +35,17 @@ scan_kills.main.main()
 """
 
 
+# What runs in the background of a script was told to ignore Ctrl-C, and so were these tests then.
+USUAL_SIGNALS = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+for number in (signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.SIG_DFL)
+"""
+
+
 def start(code: str, *words: str | os.PathLike[str]) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-W", "error", "-c", code, *map(os.fspath, words)]
+    command = [sys.executable, "-W", "error", "-c", USUAL_SIGNALS + code, *map(os.fspath, words)]
     STARTED.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
     return STARTED[-1]
 

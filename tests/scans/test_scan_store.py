@@ -109,6 +109,24 @@ def test_a_scan_from_its_plan_to_its_end(store: ScanStore) -> None:
     assert store.scans()[0].state == "finished"
 
 
+def test_a_scan_that_is_watched_is_neither_forgotten_nor_replaced(store: ScanStore) -> None:
+    watched = store.begin(ASKED, {}, planned("a"))
+    store.finish(watched.scan_id, watching=True)
+    finished_at = store.scans()[0].finished_at
+    again = store.begin(ASKED, {}, planned("a"))
+    store.finish(again.scan_id)
+
+    assert [scan.state for scan in store.scans()] == ["watching", "finished"]
+    with pytest.raises(FacecliError, match="scan 1 is being done by process"):
+        store.forget(watched.scan_id)
+    with pytest.raises(FacecliError, match="scan 1 is being done by process"):
+        store.forget_all()
+
+    store.finish(watched.scan_id)
+    assert next((scan.state, scan.finished_at) for scan in store.scans()) == ("finished", finished_at)
+    store.forget(watched.scan_id)
+
+
 def test_a_photo_that_is_to_be_tried_again_is_not_done(store: ScanStore) -> None:
     scan = store.begin(ASKED, {}, [*planned(*NAMES), Entry(3, "d", EntryState.LISTED_WITH_ERROR)])
     error = PhotoError("timeout", "a took too long", "Try again.")
