@@ -64,6 +64,7 @@ class _Scanning:
         self._app = app
         self._gallery = gallery
         self._store = store
+        self._stop: Stop | None = None
         self._seen: dict[str, FileSignature] | None = {} if wishes.watch_s is not None else None
         self._journal: ScanJournal | None = None
         if store is not None:
@@ -79,7 +80,11 @@ class _Scanning:
             sources = find_sources(self._call, self._wishes.roots, recursive=self._wishes.recursive)
         total = interrupted.photos if interrupted is not None else len(sources or ())
         annotate = self._wishes.annotate
-        analyser = self._app.analyser(keep_photos=annotate is not None, store=self._journal)
+        analyser = self._app.analyser(
+            keep_photos=annotate is not None,
+            store=self._journal,
+            cancelled=lambda: self._stop is not None and self._stop.requested,
+        )
         # The revision is that of what is searched, whoever changes the file meanwhile.
         matrix = self._search.matrix(self._app.embedder_manifest.model_id)
         self._gallery.pin(matrix.revision)
@@ -92,6 +97,7 @@ class _Scanning:
             self._call, analyser.model, annotate=annotate, root=self._wishes.annotation_root, timed=False
         )
         with stopping(quiet=self._call.quiet) as stop:
+            self._stop = stop  # noticed while a file hangs, too
             try:
                 analyses = self._identified(photos, analyser, decisions, fixed=True)
                 write_photos(self._call, until_stopped(analyses, stop), report, total=total)
