@@ -69,8 +69,8 @@ class Turn(Generic[Item]):
         state = self._state
         with state.changed:
             while not state.admits(self, size_bytes):
+                state.check(self)  # before each wait: who closed the run does not say so twice
                 state.changed.wait()
-                state.check(self)
             state.used_bytes += size_bytes
             self.held_bytes += size_bytes
 

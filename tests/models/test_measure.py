@@ -20,7 +20,7 @@ from facecli.evaluation.verification import Trials
 from facecli.evaluation.verification import measure as measure_trials
 from facecli.runtime.manifest import models_dir, read_manifest
 from facecli.services.analysis import Analysis, PhotoSource
-from facecli.types import Detection, Embedding, Face, Photo, Quality
+from facecli.types import Detection, Embedding, Face, Quality
 
 MEASURE = Path(__file__).resolve().parents[2] / "models" / "measure"
 
@@ -242,13 +242,13 @@ def test_the_face_nearest_to_the_middle_stands_for_a_photo(part: Part) -> None:
         detection = Detection(box, landmarks, 0.9)
         return Face(detection, Quality(1.0), Embedding(np.array(vector, np.float32), "m@1"))
 
-    photo = Photo(np.zeros((100, 100, 3), np.uint8), "x.jpg")
-    analysis = Analysis(PhotoSource("x.jpg"), photo, faces=(face(0, [1, 0]), face(45, [0, 1]), face(75, [-1, 0])))
+    faces = (face(0, [1, 0]), face(45, [0, 1]), face(75, [-1, 0]))
+    analysis = Analysis(PhotoSource("x.jpg"), width=100, height=100, faces=faces)
 
     central = part("vectors").central_vector
 
     np.testing.assert_array_equal(central(analysis), [0, 1])
-    assert central(Analysis(PhotoSource("x.jpg"), photo)) is None
+    assert central(Analysis(PhotoSource("x.jpg"))) is None
 
 
 def run_measure(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -168,6 +168,24 @@ def test_closing_wakes_who_waits_for_memory() -> None:
     assert not photo_threads()
 
 
+def test_who_asks_for_memory_after_closing_does_not_wait_for_ever() -> None:
+    closing = threading.Event()
+
+    def work(item: int, turn: Turn[int]) -> int:
+        if item:
+            assert closing.wait(10)
+            time.sleep(0.1)  # the run is closed by now
+        turn.hold(900)
+        return item
+
+    run = pipeline(work, workers=3).run(range(5))
+    next(run)
+    closing.set()
+    run.close()
+
+    assert not photo_threads()
+
+
 @pytest.mark.parametrize("count", [1, 2, 9])
 def test_an_error_is_raised_in_its_turn(count: int) -> None:
     def work(item: int, turn: Turn[int]) -> int:
