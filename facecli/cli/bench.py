@@ -41,7 +41,7 @@ def bench(
     from facecli.cli.documents import check_destinations, report_document
     from facecli.cli.photos import gather
     from facecli.runtime.peak import precisions, product_peak
-    from facecli.runtime.workload import GPU_BATCH_SIZE, default_jobs
+    from facecli.runtime.workload import default_jobs, workload
     from facecli.services.bench import FolderBench
     from facecli.services.bench_document import Machine, bench_document
 
@@ -55,14 +55,15 @@ def bench(
     app, flops = counting_app(settings)
     tell = say if call.verbose else _nothing
     analyser = app.analyser()
-    on_cpu = app.device.kind == "cpu"
-    threads = settings.jobs or (default_jobs() if on_cpu else 2 * GPU_BATCH_SIZE)
+    threads = workload(
+        app.device, jobs=settings.jobs, batch_size=settings.batch_size, max_memory_mib=settings.max_memory
+    ).jobs
     measurement = FolderBench(app.detector, app.embedder, analyser, threads, flops, tell)
     speed = measurement.measure(sources, photos=photos, seconds=seconds)
     tell("multiplying matrices")
     offered = {app.engine.precision, *precisions(app.engine_name)}
     machine = Machine(
-        on_cpu=on_cpu,
+        on_cpu=app.device.kind == "cpu",
         cores=default_jobs(),
         threads=threads,
         precision=app.engine.precision,
