@@ -12,12 +12,14 @@ without queues between them. Three rules keep a run going whatever its photos ar
 
 from __future__ import annotations
 
+import atexit
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, ClassVar, Final, Generic, TypeVar
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -168,6 +170,9 @@ class OrderedPipeline(Generic[Item, Answer]):
 class _Run(Generic[Item, Answer]):
     """One run of a pipeline."""
 
+    # Those not closed yet: whoever takes the answers may fail, and leave a run behind until the program ends.
+    open_runs: ClassVar[weakref.WeakSet[_Run[Any, Any]]] = weakref.WeakSet()
+
     def __init__(self, pipeline: OrderedPipeline[Item, Answer], items: Iterator[Item]) -> None:
         self._pipeline = pipeline
         self._items = items
@@ -176,6 +181,7 @@ class _Run(Generic[Item, Answer]):
         self._done: dict[int, tuple[Turn[Item], Answer | BaseException]] = {}
         self._threads: set[threading.Thread] = set()
         self._begun = 0
+        self.open_runs.add(self)
 
     def answers(self) -> Generator[list[Answer], None, None]:
         state = self._state
@@ -204,7 +210,7 @@ class _Run(Generic[Item, Answer]):
                     turn.release()
                 del turn, answer, answers, ready  # photos, where they are kept
         finally:
-            self._close()
+            self.close()
 
     def _begin(self) -> bool:
         """Queue the next item; False if there is none."""
@@ -276,8 +282,9 @@ class _Run(Generic[Item, Answer]):
             return 0.0
         return wait_s
 
-    def _close(self) -> None:
+    def close(self) -> None:
         """Begin nothing more, and wait for what is in hand, but not for what hangs."""
+        self.open_runs.discard(self)
         state = self._state
         with state.changed:
             state.closed = True
@@ -294,3 +301,10 @@ class _Run(Generic[Item, Answer]):
     def _hanging(self) -> set[threading.Thread | None]:
         with self._state.changed:
             return {turn.thread for turn in self._state.in_hand.values() if turn.hanging_since is not None}
+
+
+@atexit.register
+def _close_open_runs() -> None:
+    """Let no thread be inside a network while the interpreter ends, which would end it by a signal."""
+    for run in list(_Run.open_runs):
+        run.close()

@@ -33,7 +33,8 @@ def part(monkeypatch: pytest.MonkeyPatch) -> Iterator[Part]:
     monkeypatch.syspath_prepend(str(MEASURE))
     yield importlib.import_module
     for file in MEASURE.glob("*.py"):
-        sys.modules.pop(file.stem, None)
+        if file.stem != "__main__":  # which is pytest's
+            sys.modules.pop(file.stem, None)
 
 
 def photo_set(part: Part, people: int, photos_each: int) -> object:

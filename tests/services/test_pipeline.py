@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -232,3 +234,29 @@ def test_a_request_to_stop_is_noticed_while_an_answer_is_waited_for() -> None:
     comes_back.set()
 
     assert time.monotonic() - started < 5
+
+
+LEFT_OPEN = """
+import time
+from facecli.services.pipeline import OrderedPipeline
+
+def work(item, turn):
+    if item:
+        time.sleep(0.5)
+        print("finished", flush=True)
+    return item
+
+pipeline = OrderedPipeline(work, str, workers=2, memory_bytes=0, timeout_s=60)
+answers = pipeline.run(range(100))
+print(next(answers), flush=True)
+raise SystemExit(7)
+"""
+
+
+def test_a_program_that_ends_with_a_run_left_open_finishes_what_is_in_hand() -> None:
+    done = subprocess.run([sys.executable, "-c", LEFT_OPEN], capture_output=True, text=True, timeout=30)
+
+    assert (done.returncode, done.stderr) == (7, "")
+    lines = done.stdout.splitlines()
+    assert lines[0] == "[0]"
+    assert 1 <= lines.count("finished") <= 2
