@@ -23,7 +23,8 @@ from facecli.cli.stopping import Stop, Stopped, stopping, until_stopped
 from facecli.decide.identification import DecisionRule
 from facecli.report.formats import open_writer
 from facecli.scans.records import FileSignature, StoredScan
-from facecli.scans.store import FILE_NAME, ScanStore, gone_error, running_error
+from facecli.scans.store import FILE_NAME, ScanStore
+from facecli.scans.translation import gone_error, running_error
 from facecli.services.analysis import Analyser, Analysis, PhotoSource
 from facecli.services.calibration import Decisions
 from facecli.services.folder_watch import FolderWatch

@@ -4,30 +4,13 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
 
 from facecli.errors import GalleryError
 from facecli.gallery.schema import MIGRATIONS, migrate, read_version
-from facecli.gallery.translation import missing_error, primary_code, read_only_error, translated
-
-MEMORY: Final = ":memory:"
-"""Instead of a path: a gallery that lives as long as its connection."""
-
-# Faces are biometric data (GDPR art. 9): for the owner's eyes alone.
-FILE_MODE: Final = 0o600
-FOLDER_MODE: Final = 0o700
-
-RETRY_INTERVAL_S: Final = 0.01
-
-# POSIX drops all locks that a process holds on a file when it closes *any* descriptor of it
-# (sqlite.org/howtocorrupt.html, 2.2). So a file is only ever opened beside SQLite at its creation, and while
-# this is held no thread of ours can have come to lock it.
-_CREATING: Final = threading.Lock()
+from facecli.gallery.translation import missing_error, read_only_error, translated
+from facecli.sqlite_file import MEMORY, closed_on_error, create_private, primary_code, switch_to_wal
 
 
 def connect(path: str, *, create: bool, read_only: bool, busy_timeout_s: float) -> tuple[sqlite3.Connection, bool]:
@@ -76,35 +59,26 @@ def connect(path: str, *, create: bool, read_only: bool, busy_timeout_s: float) 
 
 
 def _prepare(path: Path, create: bool) -> None:
-    """Refuse what cannot be a gallery; make a missing one if asked, never readable by others even for a moment."""
+    """Refuse what cannot be a gallery; make a missing one if asked."""
     if path.is_dir():
         raise GalleryError(
             f"the gallery {path} is a folder", hint="Name a file with --gallery PATH.", code="gallery_unopenable"
         )
-    with _CREATING:
-        if path.exists():
-            return
-        if not create:
-            raise missing_error(str(path))
-        missing = [folder for folder in path.parents if not folder.exists()]
-        for folder in reversed(missing):
-            folder.mkdir(FOLDER_MODE, exist_ok=True)
-        try:
-            # SQLite gives the -wal, -shm and -journal files the mode of this one.
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, FILE_MODE))
-        except FileExistsError:
-            return  # another process was faster
+    if create:
+        create_private(path)
+    elif not path.exists():
+        raise missing_error(str(path))
 
 
 def _connect_writer(path: str, create: bool, busy_timeout_s: float) -> sqlite3.Connection:
     deadline = time.monotonic() + busy_timeout_s
     connection = _connect_uri(path, "mode=rw", busy_timeout_s)
-    with _closed_on_error(connection):
+    with closed_on_error(connection):
         _configure(connection)
         if not create:
             _refuse_blank(connection, path)
         migrate(connection, path)
-        _switch_to_wal(connection, deadline)
+        switch_to_wal(connection, deadline)
     return connection
 
 
@@ -115,7 +89,7 @@ def _connect_reader(path: str, busy_timeout_s: float) -> sqlite3.Connection:
         )
     connection = _connect_uri(path, "mode=ro", busy_timeout_s)
     try:
-        with _closed_on_error(connection):
+        with closed_on_error(connection):
             _configure(connection)
             _refuse_older(connection, path)
     except sqlite3.OperationalError as error:
@@ -129,19 +103,10 @@ def _connect_reader(path: str, busy_timeout_s: float) -> sqlite3.Connection:
                 code="gallery_read_only",
             ) from error
         connection = _connect_uri(path, "mode=ro&immutable=1", busy_timeout_s)
-        with _closed_on_error(connection):
+        with closed_on_error(connection):
             _configure(connection)
             _refuse_older(connection, path)
     return connection
-
-
-@contextmanager
-def _closed_on_error(connection: sqlite3.Connection) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        connection.close()
-        raise
 
 
 def _refuse_blank(connection: sqlite3.Connection, path: str) -> int:
@@ -172,20 +137,3 @@ def _configure(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA synchronous = FULL")  # a commit is on the disk before it is reported
     connection.execute("PRAGMA secure_delete = ON")  # a person who is removed is overwritten, not just unlinked
     connection.execute("PRAGMA trusted_schema = OFF")  # a gallery from elsewhere cannot call functions with effects
-
-
-def _switch_to_wal(connection: sqlite3.Connection, deadline: float) -> None:
-    """Let readers and a writer work side by side; kept in the file.
-
-    Some network disks cannot: SQLite then stays with its rollback journal, which is as safe, only slower.
-    """
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as error:
-            # The change of mode needs the file alone and does not wait for it by itself.
-            if primary_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                raise
-            time.sleep(RETRY_INTERVAL_S)
-        else:
-            return

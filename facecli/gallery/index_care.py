@@ -12,12 +12,12 @@ from facecli.gallery import approximate_file, template_file
 from facecli.gallery.approximate_file import approximate_path, built_index, exact_finder, read_index, write_index
 from facecli.gallery.approximate_index import Recall, is_installed, measure
 from facecli.gallery.array_file import ArrayFile, DamagedFileError
-from facecli.gallery.connection import MEMORY
 from facecli.gallery.loading import stored_templates
 from facecli.gallery.stamp import Stamp, stamp_of
 from facecli.gallery.store import Gallery
 from facecli.gallery.template_file import template_path
 from facecli.gallery.translation import read_only_error
+from facecli.sqlite_file import MEMORY
 
 NO_FILE: Final = "none"
 FRESH: Final = "up to date"

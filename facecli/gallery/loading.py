@@ -14,7 +14,6 @@ from facecli.gallery.approximate_index import ApproximateFinder, ApproximateInde
 from facecli.gallery.array_file import DamagedFileError
 from facecli.gallery.block_scan import block_finder
 from facecli.gallery.candidate_rows import RowFinder
-from facecli.gallery.connection import MEMORY
 from facecli.gallery.exact_index import ExactIndex
 from facecli.gallery.person_means import with_means
 from facecli.gallery.records import TemplateMatrix
@@ -22,6 +21,7 @@ from facecli.gallery.row_source import ArrayRows, RowSource
 from facecli.gallery.stamp import Stamp, stamp_of, template_count
 from facecli.gallery.store import Gallery
 from facecli.gallery.template_file import StoredTemplates, read_templates, template_path, write_templates
+from facecli.sqlite_file import MEMORY
 
 LEAST_TEMPLATES: Final = 20_000
 """Fewer are read from the gallery in a tenth of a second, so no file is made of them."""

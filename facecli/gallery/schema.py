@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 
+from facecli import sqlite_file
 from facecli.errors import GalleryCorruptError, GalleryError
 from facecli.gallery.translation import corrupt_error
+from facecli.sqlite_file import pragma, transaction
 
 APPLICATION_ID: Final = 0x46434C49
 """``FCLI``; tells a gallery from any other SQLite file (bytes 68-71 of the header)."""
@@ -87,19 +87,6 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (_V1, _V2, _V3)
 """Step n (counted from 1) turns schema n - 1 into schema n. A step that was released never changes."""
 
 
-@contextmanager
-def transaction(connection: sqlite3.Connection, kind: str = "IMMEDIATE") -> Iterator[None]:
-    """Run a block as one transaction, undone on any exception. ``IMMEDIATE`` waits for other writers first."""
-    connection.execute(f"BEGIN {kind}")
-    try:
-        yield
-        connection.commit()
-    except BaseException:
-        if connection.in_transaction:  # some errors, such as a full disk, have rolled back already
-            connection.rollback()
-        raise
-
-
 def read_version(connection: sqlite3.Connection, path: str) -> int:
     """Return the schema version of an open file; 0 for one that is still blank.
 
@@ -118,8 +105,8 @@ def read_version(connection: sqlite3.Connection, path: str) -> int:
 
 
 def _read_version(connection: sqlite3.Connection, path: str) -> int:
-    application = _pragma(connection, "application_id")
-    version = _pragma(connection, "user_version")
+    application = pragma(connection, "application_id")
+    version = pragma(connection, "user_version")
     if application != APPLICATION_ID:
         blank = not application and not version
         if blank and not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
@@ -150,16 +137,4 @@ def migrate(connection: sqlite3.Connection, path: str) -> None:
     GalleryError
         As `read_version`.
     """
-    while read_version(connection, path) < len(MIGRATIONS):
-        with transaction(connection):
-            version = read_version(connection, path)
-            if version == len(MIGRATIONS):
-                return
-            for statement in MIGRATIONS[version]:
-                connection.execute(statement)
-            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version = {version + 1}")
-
-
-def _pragma(connection: sqlite3.Connection, name: str) -> int:
-    return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+    sqlite_file.migrate(connection, MIGRATIONS, APPLICATION_ID, lambda: read_version(connection, path))

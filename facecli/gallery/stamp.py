@@ -6,9 +6,9 @@ import sqlite3
 from typing import Final
 
 from facecli.gallery import rows
-from facecli.gallery.schema import transaction
 from facecli.gallery.store import Gallery
 from facecli.gallery.translation import translated
+from facecli.sqlite_file import transaction
 
 # The newest templates are what a gallery that was restored and enrolled into again does not share.
 NEWEST: Final = 16

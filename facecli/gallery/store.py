@@ -13,12 +13,13 @@ from typing import Final, Self
 
 from facecli.errors import GalleryError, GalleryLockedError, InputError, UnknownPersonError
 from facecli.gallery import calibration_rows, rows
-from facecli.gallery.connection import MEMORY, connect
+from facecli.gallery.connection import connect
 from facecli.gallery.names import near_names, normalise_name
 from facecli.gallery.records import GalleryInfo, NewTemplate, StoredThreshold, TemplateMatrix
-from facecli.gallery.schema import read_version, transaction
+from facecli.gallery.schema import read_version
 from facecli.gallery.stranger_searches import SearchSample
 from facecli.gallery.translation import read_only_error, translated
+from facecli.sqlite_file import MEMORY, transaction
 from facecli.types import FloatArray, Person, Template
 
 # Writers hold the file for milliseconds; whoever waits this long waits for something that hangs.

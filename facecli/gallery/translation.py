@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from facecli.errors import FacecliError, GalleryCorruptError, GalleryError, GalleryLockedError
+from facecli.sqlite_file import primary_code
 
 
 @contextmanager
@@ -42,11 +43,6 @@ def missing_error(path: str) -> GalleryError:
         hint="Enrol somebody first: facecli enroll NAME PHOTO…",
         code="gallery_missing",
     )
-
-
-def primary_code(error: sqlite3.Error) -> int:
-    """Return SQLite's primary result code (the low byte); 0 where the Python module itself complains."""
-    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
 
 def _translate(error: sqlite3.Error, path: str) -> FacecliError:

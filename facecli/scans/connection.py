@@ -11,17 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from facecli.errors import FacecliError
-from facecli.scans.schema import migrate, read_version, transaction
-from facecli.scans.translation import DAMAGED, primary_code, translated, unopenable_error
-
-MEMORY: Final = ":memory:"
-"""Instead of a path: a file that lives as long as its connection."""
-
-# What is found in faces is biometric data (GDPR art. 9): for the owner's eyes alone.
-FILE_MODE: Final = 0o600
-FOLDER_MODE: Final = 0o700
-
-RETRY_INTERVAL_S: Final = 0.01
+from facecli.scans.schema import migrate, read_version
+from facecli.scans.translation import DAMAGED, translated, unopenable_error
+from facecli.sqlite_file import MEMORY, closed_on_error, create_private, switch_to_wal, transaction
 
 SET_ASIDE: Final = ".damaged-"
 
@@ -69,33 +61,21 @@ def connect(path: str, *, busy_timeout_s: float, warn: Callable[[str], None]) ->
 
 
 def _prepare(path: Path) -> None:
-    """Make a missing file, never readable by others even for a moment."""
+    """Refuse a folder; make a missing file."""
     if path.is_dir():
         raise unopenable_error(str(path), "it is a folder")
-    if path.exists():
-        return
-    missing = [folder for folder in path.parents if not folder.exists()]
-    for folder in reversed(missing):
-        folder.mkdir(FOLDER_MODE, exist_ok=True)
-    try:
-        # SQLite gives the -wal and -shm files the mode of this one.
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, FILE_MODE))
-    except FileExistsError:
-        return  # another process was faster
+    create_private(path)
 
 
 def _opened(path: str, busy_timeout_s: float) -> sqlite3.Connection:
     uri = f"{Path(path).as_uri()}?mode=rw"
     connection = sqlite3.connect(uri, uri=True, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False)
-    try:
+    with closed_on_error(connection):
         _configure(connection)
         with transaction(connection, "DEFERRED"):
             read_version(connection, path)  # before anything is changed in what may be another's
-        _switch_to_wal(connection, time.monotonic() + busy_timeout_s)
+        switch_to_wal(connection, time.monotonic() + busy_timeout_s)
         migrate(connection, path)
-    except BaseException:
-        connection.close()
-        raise
     return connection
 
 
@@ -106,23 +86,7 @@ def _configure(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA trusted_schema = OFF")
 
 
-def _switch_to_wal(connection: sqlite3.Connection, deadline: float) -> None:
-    """Let readers and a writer work side by side, and commit without waiting for the disk; kept in the file."""
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as error:
-            # The change of mode needs the file alone and does not wait for it by itself.
-            if primary_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                raise
-            time.sleep(RETRY_INTERVAL_S)
-        else:
-            return
-
-
-def set_aside(
-    path: str, damage: FacecliError, warn: Callable[[str], None], found: os.stat_result | None = None
-) -> None:
+def set_aside(path: str, damage: FacecliError, warn: Callable[[str], None], found: os.stat_result) -> None:
     """Rename a damaged file and its log, unless another process did so meanwhile.
 
     Parameters
@@ -131,12 +95,12 @@ def set_aside(
     damage : FacecliError
     warn : callable
         Told what it is called now.
-    found : os.stat_result, optional
-        Of the file that is damaged, if `path` may be another one by now.
+    found : os.stat_result
+        Of the file that is damaged; `path` may be another one by now.
     """
     file = Path(path)
     now = file.stat() if file.exists() else None
-    if now is None or (found is not None and (now.st_dev, now.st_ino) != (found.st_dev, found.st_ino)):
+    if now is None or (now.st_dev, now.st_ino) != (found.st_dev, found.st_ino):
         return
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
     aside = file.with_name(f"{file.name}{SET_ASIDE}{stamp}")

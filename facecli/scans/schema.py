@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 
+from facecli import sqlite_file
 from facecli.scans.translation import corrupt_error, foreign_error, newer_error
+from facecli.sqlite_file import pragma
 
 APPLICATION_ID: Final = 0x46434C53
 """``FCLS``; tells the file from any other SQLite file, a gallery included."""
@@ -64,19 +64,6 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (_V1,)
 """Step n (counted from 1) turns schema n - 1 into schema n. A step that was released never changes."""
 
 
-@contextmanager
-def transaction(connection: sqlite3.Connection, kind: str = "IMMEDIATE") -> Iterator[None]:
-    """Run a block as one transaction, undone on any exception. ``IMMEDIATE`` waits for other writers first."""
-    connection.execute(f"BEGIN {kind}")
-    try:
-        yield
-        connection.commit()
-    except BaseException:
-        if connection.in_transaction:  # some errors, such as a full disk, have rolled back already
-            connection.rollback()
-        raise
-
-
 def read_version(connection: sqlite3.Connection, path: str) -> int:
     """Return the schema version of an open file; 0 for one that is still blank.
 
@@ -85,9 +72,7 @@ def read_version(connection: sqlite3.Connection, path: str) -> int:
     FacecliError
         If it belongs to another application, is damaged, or was written by a newer facecli.
     """
-    application, version = (
-        int(connection.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("application_id", "user_version")
-    )
+    application, version = (pragma(connection, name) for name in ("application_id", "user_version"))
     tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if application != APPLICATION_ID:
         if not application and not version and not tables:
@@ -102,15 +87,4 @@ def read_version(connection: sqlite3.Connection, path: str) -> int:
 
 def migrate(connection: sqlite3.Connection, path: str) -> None:
     """Bring an open file to the newest schema; several processes may try at once."""
-    with transaction(connection, "DEFERRED"):
-        version = read_version(connection, path)
-    while version < len(MIGRATIONS):
-        with transaction(connection):
-            version = read_version(connection, path)
-            if version == len(MIGRATIONS):
-                return
-            for statement in MIGRATIONS[version]:
-                connection.execute(statement)
-            version += 1
-            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version = {version}")
+    sqlite_file.migrate(connection, MIGRATIONS, APPLICATION_ID, lambda: read_version(connection, path))

@@ -14,7 +14,7 @@ from typing import Final, Self
 
 from facecli.errors import FacecliError, InputError
 from facecli.scans import rows
-from facecli.scans.connection import MEMORY, connect, files_set_aside, set_aside
+from facecli.scans.connection import connect, files_set_aside, set_aside
 from facecli.scans.owner import is_gone, living_process, this_process
 from facecli.scans.records import (
     Asked,
@@ -24,8 +24,9 @@ from facecli.scans.records import (
     StoredScan,
     StoreInfo,
 )
-from facecli.scans.schema import MIGRATIONS, transaction
-from facecli.scans.translation import DAMAGED, translated
+from facecli.scans.schema import MIGRATIONS
+from facecli.scans.translation import DAMAGED, gone_error, plan_gone_error, running_error, translated
+from facecli.sqlite_file import MEMORY, transaction
 from facecli.types import PhotoResult
 
 # Writers hold the file for a millisecond, but while it is made smaller for seconds.
@@ -54,6 +55,7 @@ class ScanStore:
         self._lock = threading.Lock()
         self._warn = warn
         self._damage: FacecliError | None = None
+        self._opened = None if path == MEMORY else Path(path).stat()  # which file it was, whoever takes its name
         self.path = path
 
     @classmethod
@@ -90,8 +92,8 @@ class ScanStore:
         with self._lock, translated(self.path):
             self._connection.close()
             damage, self._damage = self._damage, None
-            if damage is not None and self.path != MEMORY:
-                set_aside(self.path, damage, self._warn)
+            if damage is not None and self._opened is not None:
+                set_aside(self.path, damage, self._warn, self._opened)
 
     def __enter__(self) -> Self:
         return self
@@ -316,10 +318,19 @@ class ScanStore:
                 raise running_error(scan.scan_id, scan.process_id)
 
     def _shrink(self) -> None:
-        """Bring what was deleted, which is zeros by now, from the log to the file, and then the file to its size."""
+        """Bring what was deleted, which is zeros by now, from the log to the file, and then the file to its size.
+
+        A reader of another process can hold the log back; that is said.
+        """
         with self._reading() as connection:
-            for statement in ("PRAGMA wal_checkpoint(TRUNCATE)", "VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
-                connection.execute(statement).fetchall()
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            connection.execute("VACUUM")
+            ((is_busy, _, _),) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        if is_busy:
+            self._warn(
+                f"another process reads {self.path}: what was deleted stays in its log until that process is done; "
+                "run the command again then"
+            )
 
     def info(self) -> StoreInfo:
         """Return what the file holds."""
@@ -332,33 +343,6 @@ class ScanStore:
                 size = sum(each.stat().st_size for each in logs if each.exists())
                 aside = tuple(map(str, files_set_aside(self.path)))
         return StoreInfo(self.path, size, len(MIGRATIONS), scans, analyses, files, aside)
-
-
-def running_error(scan_id: int, process_id: int | None) -> FacecliError:
-    """Return what to raise where a scan is in the hands of another process."""
-    return FacecliError(
-        f"scan {scan_id} is being done by process {process_id}",
-        hint="Wait until that process is done, or stop it with Ctrl-C.",
-        code="scan_running",
-    )
-
-
-def gone_error(scan_id: int) -> FacecliError:
-    """Return what to raise where the plan of a scan is no longer in the file."""
-    return FacecliError(
-        f"scan {scan_id} cannot be gone on with: it has ended or was forgotten meanwhile",
-        hint="Run the command again, without --resume.",
-        code="scan_gone",
-    )
-
-
-def plan_gone_error(scan_id: int) -> FacecliError:
-    """Return what to raise where a scan that is being done loses its plan."""
-    return FacecliError(
-        f"the plan of scan {scan_id} is gone: it was deleted while the scan was running",
-        hint="Run the command again; what is known of its photos is used.",
-        code="scan_gone",
-    )
 
 
 def _overwrite(path: Path) -> None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from facecli.errors import FacecliError
+from facecli.sqlite_file import primary_code
 
 DAMAGED: Final = "scans_damaged"
 """Code of the error that the file can no longer be read."""
@@ -62,9 +63,31 @@ def unopenable_error(path: str, reason: str) -> FacecliError:
     )
 
 
-def primary_code(error: sqlite3.Error) -> int:
-    """Return SQLite's primary result code (the low byte); 0 where the Python module itself complains."""
-    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
+def running_error(scan_id: int, process_id: int | None) -> FacecliError:
+    """Return what to raise where a scan is in the hands of another process."""
+    return FacecliError(
+        f"scan {scan_id} is being done by process {process_id}",
+        hint="Wait until that process is done, or stop it with Ctrl-C.",
+        code="scan_running",
+    )
+
+
+def gone_error(scan_id: int) -> FacecliError:
+    """Return what to raise where the plan of a scan is no longer in the file."""
+    return FacecliError(
+        f"scan {scan_id} cannot be gone on with: it has ended or was forgotten meanwhile",
+        hint="Run the command again, without --resume.",
+        code="scan_gone",
+    )
+
+
+def plan_gone_error(scan_id: int) -> FacecliError:
+    """Return what to raise where a scan that is being done loses its plan."""
+    return FacecliError(
+        f"the plan of scan {scan_id} is gone: it was deleted while the scan was running",
+        hint="Run the command again; what is known of its photos is used.",
+        code="scan_gone",
+    )
 
 
 def _translate(error: sqlite3.Error, path: str) -> FacecliError:

@@ -12,7 +12,8 @@ from typing import Final
 
 from facecli.errors import UsageError
 from facecli.scans.records import Asked, Entry, EntryState, FileSignature, KnownFile, StoredScan, fingerprint_of
-from facecli.scans.store import ScanStore, plan_gone_error, running_error
+from facecli.scans.store import ScanStore
+from facecli.scans.translation import plan_gone_error, running_error
 from facecli.services.analysis import PhotoSource
 from facecli.services.scan_facts import changed_facts
 from facecli.types import PhotoResult
@@ -147,6 +148,8 @@ class ScanJournal:
 
     def find(self, content_hash: str) -> PhotoResult | None:
         """Return what a photo of this content gave."""
+        if not self._reuse.analyses and not self._scan_id:
+            return None  # photos of no plan: nothing tells which of what is stored this scan made
         made_by = None if self._reuse.analyses else self._scan_id
         found = self._store.find(self._fingerprint, content_hash, made_by=made_by)
         if found is not None:

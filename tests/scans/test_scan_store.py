@@ -19,6 +19,7 @@ from facecli.scans.owner import this_process
 from facecli.scans.records import Asked, Entry, EntryState, FileSignature, KnownFile, fingerprint_of
 from facecli.scans.schema import MIGRATIONS
 from facecli.scans.store import ScanStore
+from facecli.scans.translation import corrupt_error
 from facecli.types import Detection, Embedding, Face, PhotoError, PhotoResult
 
 ASKED = Asked("/home/ana", ("photos",))
@@ -438,3 +439,24 @@ def test_the_same_question_has_the_same_key() -> None:
         Asked("/home/ana", ("photos",), recursive=False),
     ]
     assert len({each.key for each in (ASKED, *others)}) == 5
+
+
+def test_a_reader_that_keeps_what_was_forgotten_in_the_log_is_told_of(path: Path) -> None:
+    said: list[str] = []
+    with ScanStore.open(path, warn=said.append, busy_timeout_s=0.1) as store:
+        store.keep(PRINT, sha(1), NOTHING)
+        with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM analyses").fetchone()
+            store.forget_all()
+    assert len(said) == 1
+    assert "stays in its log until that process is done" in said[0]
+
+
+def test_a_file_that_took_the_name_of_a_damaged_one_stays(path: Path) -> None:
+    with ScanStore.open(path) as store:
+        store._damage = corrupt_error(str(path), "a page is torn")
+        path.rename(path.with_name("gone"))
+        path.write_bytes(b"another")
+    assert path.read_bytes() == b"another"
+    assert files_set_aside(str(path)) == []

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from fakes import BLUE, GREEN, RED, FakeDetector, write_picture
+from fakes import BLUE, GREEN, RED, FakeDetector, picture, write_picture
 
 from facecli.errors import FacecliError, UsageError
 from facecli.scans.records import Asked, FileSignature, StoredScan
@@ -249,3 +249,12 @@ def test_what_files_looked_like_is_noted_for_watching(scanned: Scanned, photos: 
     status = Path(photos[0]).stat()
     assert scanned.seen[photos[0]] == FileSignature(status.st_size, status.st_mtime_ns)
     assert photos[2] not in scanned.seen  # its result is about what it was
+
+
+def test_fresh_photos_of_no_plan_are_analysed_again(store: ScanStore, make_analyser, detector: FakeDetector) -> None:
+    source = PhotoSource("-", picture((RED, 8, 8, 24)))
+    for _ in range(2):
+        journal = ScanJournal(store, Reuse(analyses=False))
+        journal.open(FACTS)
+        list(make_analyser(store=journal).analyse([source]))
+    assert detector.batches == [["-"], ["-"]]

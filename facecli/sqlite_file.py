@@ -1,0 +1,136 @@
+"""A SQLite file of facecli's own: private from its first moment, many processes at once, numbered schemas.
+
+What the gallery and the file of scans have in common; each says in its own words what is wrong with it.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+MEMORY: Final = ":memory:"
+"""Instead of a path: a file that lives as long as its connection."""
+
+# Faces are biometric data (GDPR art. 9): for the owner's eyes alone.
+FILE_MODE: Final = 0o600
+FOLDER_MODE: Final = 0o700
+
+RETRY_INTERVAL_S: Final = 0.01
+
+# POSIX drops all locks that a process holds on a file when it closes *any* descriptor of it
+# (sqlite.org/howtocorrupt.html, 2.2). So a file is only ever opened beside SQLite at its creation, and while
+# this is held no thread of ours can have come to lock it.
+_CREATING: Final = threading.Lock()
+
+
+def create_private(path: Path) -> None:
+    """Make a missing file with its folders, never readable by others even for a moment.
+
+    Raises
+    ------
+    OSError
+        If it cannot be made.
+    """
+    with _CREATING:
+        if path.exists():
+            return
+        missing = [folder for folder in path.parents if not folder.exists()]
+        for folder in reversed(missing):
+            folder.mkdir(FOLDER_MODE, exist_ok=True)
+        try:
+            # SQLite gives the -wal, -shm and -journal files the mode of this one.
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, FILE_MODE))
+        except FileExistsError:
+            return  # another process was faster
+
+
+@contextmanager
+def closed_on_error(connection: sqlite3.Connection) -> Iterator[None]:
+    """Close a connection that cannot be set up in a block."""
+    try:
+        yield
+    except BaseException:
+        connection.close()
+        raise
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection, kind: str = "IMMEDIATE") -> Iterator[None]:
+    """Run a block as one transaction, undone on any exception. ``IMMEDIATE`` waits for other writers first."""
+    connection.execute(f"BEGIN {kind}")
+    try:
+        yield
+        connection.commit()
+    except BaseException:
+        if connection.in_transaction:  # some errors, such as a full disk, have rolled back already
+            connection.rollback()
+        raise
+
+
+def switch_to_wal(connection: sqlite3.Connection, deadline: float) -> None:
+    """Let readers and a writer work side by side; kept in the file.
+
+    Some network disks cannot: SQLite then stays with its rollback journal, which is as safe, only slower.
+    """
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            # The change of mode needs the file alone and does not wait for it by itself.
+            if primary_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(RETRY_INTERVAL_S)
+        else:
+            return
+
+
+def migrate(
+    connection: sqlite3.Connection,
+    migrations: Sequence[Sequence[str]],
+    application_id: int,
+    read_version: Callable[[], int],
+) -> None:
+    """Bring an open file to the newest schema; every step is a transaction of its own.
+
+    The version is read again under the write lock, so of several processes one takes the step and the
+    others find it taken.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+    migrations : sequence of sequences of str
+        Step n (counted from 1) turns schema n - 1 into schema n.
+    application_id : int
+        Stamped on the file.
+    read_version : callable
+        Reads the schema's version, 0 of a blank file, and refuses files that are not facecli's. Called in a
+        transaction.
+    """
+    with transaction(connection, "DEFERRED"):
+        version = read_version()
+    while version < len(migrations):
+        with transaction(connection):
+            version = read_version()
+            if version == len(migrations):
+                return
+            for statement in migrations[version]:
+                connection.execute(statement)
+            version += 1
+            connection.execute(f"PRAGMA application_id = {application_id}")
+            connection.execute(f"PRAGMA user_version = {version}")
+
+
+def pragma(connection: sqlite3.Connection, name: str) -> int:
+    """Return a number that the file states of itself."""
+    return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+def primary_code(error: sqlite3.Error) -> int:
+    """Return SQLite's primary result code (the low byte); 0 where the Python module itself complains."""
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
