@@ -10,7 +10,6 @@ from facecli.cli.options import Annotate, Call, FailUnknown, FilesFrom, Images, 
 
 if TYPE_CHECKING:
     from facecli.decide.identification import DecisionRule
-    from facecli.services.analysis import PhotoSource
 
 
 @command("fpir", "threshold", "min_quality", "candidates", "mirror")
@@ -28,25 +27,12 @@ def identify(
     The threshold keeps to --fpir for this gallery. "match" says how sure the nearest name is: of 100 answers with 90 %
     about 90 are right, if half of all faces searched are of people enrolled.
     """
-    from facecli.cli.photos import gather
-
-    return identify_sources(
-        call,
-        gather(call, images, files_from, nul=nul, recursive=recursive),
-        annotate,
-        _common_root(images),
-        fail_unknown,
-    )
-
-
-def identify_sources(
-    call: Call, sources: list[PhotoSource], annotate: Path | None, root: Path | None, fail_unknown: bool
-) -> int:
-    """Identify photos and report them."""
     from facecli.app import App
     from facecli.cli.photo_report import report_photos
+    from facecli.cli.photos import gather
     from facecli.services.identification import identify_photos
 
+    sources = gather(call, images, files_from, nul=nul, recursive=recursive)
     app = App(call.settings)
     with app.open_gallery() as gallery:
         analyser = app.analyser(photo_count=len(sources), keep_photos=annotate is not None)
@@ -67,7 +53,7 @@ def identify_sources(
             model=analyser.model,
             total=len(sources),
             annotate=annotate,
-            root=root,
+            root=_common_root(images),
             fail_unknown=fail_unknown,
         )
 

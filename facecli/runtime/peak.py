@@ -49,10 +49,9 @@ def precisions(engine_name: str) -> tuple[str, ...]:
     """Return the arithmetic that the processor has instructions for, of f32 and bf16, where the engine offers both."""
     if not engine_name.startswith("openvino"):
         return ("f32",)
-    from facecli.runtime.openvino_engine import import_openvino
+    from facecli.runtime.openvino_engine import OpenVinoEngine
 
-    offered = import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    return ("f32", "bf16") if "BF16" in offered else ("f32",)
+    return tuple(dict.fromkeys(("f32", OpenVinoEngine(precision="auto").precision)))
 
 
 def _best_rate(multiply: Callable[[], object], side: int, seconds: float) -> float:
