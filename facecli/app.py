@@ -25,7 +25,7 @@ from facecli.runtime.network import Engine, Network
 from facecli.runtime.score_file import read_scores
 from facecli.runtime.threads import one_thread_a_call
 from facecli.runtime.weights import locate, verify
-from facecli.runtime.workload import GPU_BATCH_SIZE, workload
+from facecli.runtime.workload import workload
 from facecli.scores import ScoreDistribution
 from facecli.services.analysis import ANALYSIS_VERSION, Analyser, AnalysisStore
 from facecli.services.calibration import Decisions, unmeasured_error
@@ -116,9 +116,10 @@ class App:
     def _torch_engine(self) -> TorchEngine:
         from facecli.runtime.torch_engine import TorchEngine
 
-        # On a CPU a photo's result never depends on its company.
-        max_batch = None if self.device.kind == "cpu" else self.settings.batch_size or GPU_BATCH_SIZE
-        return TorchEngine(self.device, precision=self.settings.precision, max_batch=max_batch)
+        device, precision, size = self.device, self.settings.precision, self.settings.batch_size
+        if device.kind == "cpu":  # a photo's result never depends on its company
+            return TorchEngine(device, precision=precision)
+        return TorchEngine(device, precision=precision, max_batch="auto" if size is None else size)
 
     @cached_property
     def detector(self) -> Detector:

@@ -61,7 +61,7 @@ class Settings:
     salvage: bool = _setting(False, "use what can be decoded of truncated photos")
     jobs: int | None = _setting(None, "photos worked on at once; by default what suits the machine", least=1, most=1024)
     batch_size: int | None = _setting(
-        None, "pictures that go through a network together on a GPU; by default 32", least=1, most=4096
+        None, "pictures that go through a network together on a GPU; by default found out", least=1, most=4096
     )
     max_memory: int | None = _setting(
         None, "MiB that a run may take, the gallery not counted; by default half of the machine's", least=256

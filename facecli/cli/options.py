@@ -83,7 +83,7 @@ def _global_options(
         typer.Option(
             "--batch-size",
             metavar="N",
-            help="Pictures that go through a network together on a GPU. By default 32.",
+            help="Pictures that go through a network together on a GPU. By default as many as is found to be fastest.",
             rich_help_panel=GLOBAL,
         ),
     ] = None,

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import math
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 import numpy as np
 
 from facecli.errors import DeviceMemoryError
+from facecli.runtime.batch_limit import BatchLimit
 from facecli.runtime.network import Network
 from facecli.types import FloatArray, PixelArray
 
 Allocate = Callable[[tuple[int, ...]], PixelArray]
 """Makes an array of a shape, uint8, whose content does not matter."""
-
-MAX_BATCH: Final = 32
 
 
 @dataclass(slots=True, eq=False)
@@ -44,7 +40,7 @@ class BatchingNetwork:
     and then the one who has waited longest runs its own pictures and those of all others of the same size. So batches
     are as large as the network is slow, there is no thread to start or to stop, and nobody is overtaken for ever.
 
-    Batches are filled up with black pictures to a power of two (or `max_batch`): few shapes have to be prepared by the
+    Batches are filled up with black pictures to a power of two (or the limit): few shapes have to be prepared by the
     device, and a picture meets few kernels, whatever its company.
 
     Parameters
@@ -52,8 +48,8 @@ class BatchingNetwork:
     network : Network
         Runs the batches. Where it raises `DeviceMemoryError` the batch is run again in halves, and later batches are
         kept to the pixels of such a half.
-    max_batch : int
-        Pictures that run together at most. A call with more is run in parts.
+    limit : BatchLimit
+        How many pictures run together at most; told how long batches took. A call with more is run in parts.
     in_flight : int
         Batches in the network at once: with two, one is put together while the other is computed.
     allocate : callable
@@ -63,14 +59,13 @@ class BatchingNetwork:
     def __init__(
         self,
         network: Network,
+        limit: BatchLimit,
         *,
-        max_batch: int = MAX_BATCH,
         in_flight: int = 1,
         allocate: Allocate = lambda shape: np.empty(shape, np.uint8),
     ) -> None:
         self._network = network
-        self._max_batch = max_batch
-        self._most_pixels = sys.maxsize
+        self._limit = limit
         self._allocate = allocate
         self._lock = threading.Lock()
         self._free = in_flight  # above 0 only while nobody waits
@@ -136,20 +131,16 @@ class BatchingNetwork:
         """Move waiting calls of the same size into a batch, as far as they fit, the oldest first."""
         shape = batch[0].shape
         with self._lock:
-            room = self._limit(shape) - len(batch[0].pictures)
+            room = self._limit.of(shape) - len(batch[0].pictures)
             for each in list(self._waiting):
                 if each.shape == shape and len(each.pictures) <= room:
                     room -= len(each.pictures)
                     self._waiting.remove(each)
                     batch.append(each)
 
-    def _limit(self, shape: tuple[int, ...]) -> int:
-        """Pictures of a shape that may run together."""
-        return min(self._max_batch, max(1, self._most_pixels // math.prod(shape[:2])))
-
     def _size(self, count: int, shape: tuple[int, ...]) -> int:
         """Pictures that a batch of so many is filled up to."""
-        return min(1 << (count - 1).bit_length(), self._limit(shape))
+        return min(1 << (count - 1).bit_length(), self._limit.of(shape))
 
     def _run(self, batch: Sequence[_Call]) -> list[dict[str, FloatArray]]:
         """Run the pictures of several calls, in parts where they do not fit at once."""
@@ -158,15 +149,15 @@ class BatchingNetwork:
         parts: list[dict[str, FloatArray]] = []
         start = 0
         while start < len(pictures):
-            count = min(self._limit(shape), len(pictures) - start)
+            count = min(self._limit.of(shape), len(pictures) - start)
             size = self._size(count, shape)
             try:
-                parts.append(self._run_part(pictures[start : start + count], size))
+                with self._limit.timed(shape, count):
+                    parts.append(self._run_part(pictures[start : start + count], size))
             except DeviceMemoryError:
                 if size == 1:
                     raise
-                with self._lock:
-                    self._most_pixels = min(self._most_pixels, size // 2 * math.prod(shape[:2]))
+                self._limit.lower(shape, size)
             else:
                 start += count
         outputs = parts[0]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from facecli.errors import DeviceError, DeviceMemoryError, MachineError, UsageError, WeightsError
+from facecli.runtime.batch_limit import BatchLimit
 from facecli.runtime.batching import BatchingNetwork
 from facecli.runtime.device import Device
 from facecli.runtime.network import Network, Preprocessing
@@ -63,8 +64,9 @@ class TorchEngine:
     precision : {"auto", "f32", "bf16", "f16"}
         Arithmetic of convolutions and matrix products; see `choose_precision`. What stands before the first of them,
         such as the scaling of pictures, is computed in float32.
-    max_batch : int, optional
-        Merge the calls of several threads into batches of up to so many pictures; None runs each by itself.
+    max_batch : int or "auto", optional
+        Merge the calls of several threads into batches of up to so many pictures; auto finds out how many
+        (`facecli.runtime.batch_limit`); None runs each by itself.
 
     Raises
     ------
@@ -79,7 +81,7 @@ class TorchEngine:
         device: Device,
         *,
         precision: Literal["auto"] | Precision = "auto",
-        max_batch: int | None = None,
+        max_batch: int | Literal["auto"] | None = None,
     ) -> None:
         try:
             import torch
@@ -116,9 +118,8 @@ class TorchEngine:
         network = TorchNetwork(module, self._lanes, self.precision, preprocessing)
         if self._max_batch is None:
             return network
-        return BatchingNetwork(
-            network, max_batch=self._max_batch, in_flight=self._lanes.count, allocate=self._lanes.allocate
-        )
+        limit = BatchLimit() if self._max_batch == "auto" else BatchLimit(self._max_batch, self._max_batch)
+        return BatchingNetwork(network, limit, in_flight=self._lanes.count, allocate=self._lanes.allocate)
 
 
 class TorchNetwork:

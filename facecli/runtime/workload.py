@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 from typing import Final, NamedTuple
 
+from facecli.runtime.batch_limit import MOST_BATCH
 from facecli.runtime.device import Device
 from facecli.runtime.memory import machine_memory_bytes
-
-# Pictures that go through a network together. On a CPU as many streams of one do more (tests/bench/RESULTS.md).
-GPU_BATCH_SIZE: Final = 32
 
 # Share of the machine's memory that a run may take if nobody says otherwise.
 MEMORY_SHARE: Final = 0.5
@@ -28,10 +26,13 @@ class Workload(NamedTuple):
 
 
 def workload(device: Device, *, jobs: int | None, batch_size: int | None, max_memory_mib: int | None) -> Workload:
-    """Choose what nobody said: a photo a core, on a GPU enough for two batches, and half of the machine's memory."""
+    """Choose what nobody said: a photo a core, on a GPU enough for two batches, and half of the machine's memory.
+
+    On a CPU there are no batches: as many streams of one picture do more (tests/bench/RESULTS.md).
+    """
     total = max_memory_mib << 20 if max_memory_mib is not None else MEMORY_SHARE * machine_memory_bytes()
     if device.kind != "cpu":
-        return Workload(jobs or max(default_jobs(), 2 * (batch_size or GPU_BATCH_SIZE)), max(total - BASE_BYTES, 0))
+        return Workload(jobs or max(default_jobs(), 2 * (batch_size or MOST_BATCH)), max(total - BASE_BYTES, 0))
     chosen = jobs or max(1, min(default_jobs(), int((total - BASE_BYTES) // JOB_BYTES)))
     return Workload(chosen, max(total - BASE_BYTES - chosen * JOB_BYTES, 0))
 

@@ -28,6 +28,7 @@ import torch
 
 from facecli.app import App
 from facecli.media.images import load_photo
+from facecli.runtime.batch_limit import MOST_BATCH
 from facecli.runtime.device import Device, cuda_device_count
 from facecli.runtime.manifest import shipped_models
 from facecli.runtime.torch_engine import TorchEngine
@@ -49,7 +50,7 @@ class Variant:
     device: str
     engine: str
     precision: Any
-    batch: int | None = None
+    batch: int | None = None  # as many as is found to be fastest
 
     def app(self) -> App:
         return App(Settings(device=self.device, engine=self.engine, precision=self.precision, batch_size=self.batch))
@@ -126,7 +127,7 @@ def measure(variant: Variant, paths: Sequence[Path], seconds: float) -> Speed:
     for photo in dict(zip(paths, photos, strict=True)).values():  # each file once
         faces += [embedder.align(photo, each) for each in detector.detect([photo])[0]]
     groups = [list(itertools.islice(itertools.cycle(faces), i, i + FACES_TOGETHER)) for i in range(len(photos))]
-    workers = CORES if variant.batch is None else 2 * variant.batch
+    workers = CORES if variant.device == "cpu" else 2 * (variant.batch or MOST_BATCH)
 
     def detect(photo: Photo) -> int:
         detector.detect([photo])
@@ -191,7 +192,8 @@ def variants(batches: Sequence[int], has_cuda: bool) -> list[Variant]:
     if importlib.util.find_spec("openvino") is not None:
         found = [Variant("cpu", "openvino", "f32"), Variant("cpu", "openvino", "auto"), *found]
     if has_cuda:
-        found += [Variant("cuda", "torch", precision, batch) for precision in ("f32", "f16") for batch in batches]
+        sizes = (*batches, None)
+        found += [Variant("cuda", "torch", precision, size) for precision in ("f32", "f16") for size in sizes]
     return found
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from facecli.errors import DeviceMemoryError, FacecliError, InputError
+from facecli.runtime.batch_limit import BatchLimit
 from facecli.runtime.batching import BatchingNetwork
 from facecli.types import FloatArray, PixelArray
 
@@ -49,6 +50,10 @@ def pictures(value: int, count: int = 1, side: int = 4) -> PixelArray:
     return np.full((count, side, side, 3), value, np.uint8)
 
 
+def at_most(count: int) -> BatchLimit:
+    return BatchLimit(count, count)
+
+
 def wait_until_waiting(network: BatchingNetwork, count: int) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while len(network._waiting) != count:
@@ -75,7 +80,7 @@ def queued(inner: SumNetwork, network: BatchingNetwork, *batches: PixelArray) ->
 
 def test_one_caller_is_served_at_once_and_alone() -> None:
     inner = SumNetwork()
-    network = BatchingNetwork(inner)
+    network = BatchingNetwork(inner, at_most(32))
 
     started = time.monotonic()
     outputs = [network(pictures(value, count=2)) for value in (3, 5)]
@@ -87,7 +92,7 @@ def test_one_caller_is_served_at_once_and_alone() -> None:
 
 def test_calls_that_wait_are_run_together() -> None:
     inner = SumNetwork()
-    network = BatchingNetwork(inner)
+    network = BatchingNetwork(inner, at_most(32))
 
     with queued(inner, network, *(pictures(value, count) for value, count in ((2, 1), (3, 2), (4, 3)))) as calls:
         pass
@@ -100,7 +105,7 @@ def test_calls_that_wait_are_run_together() -> None:
 
 def test_other_sizes_wait_for_their_turn_the_oldest_first() -> None:
     inner = SumNetwork()
-    network = BatchingNetwork(inner)
+    network = BatchingNetwork(inner, at_most(32))
 
     with queued(inner, network, *(pictures(2, side=side) for side in (8, 4, 8, 6))) as calls:
         pass
@@ -111,7 +116,7 @@ def test_other_sizes_wait_for_their_turn_the_oldest_first() -> None:
 
 def test_no_batch_is_larger_than_allowed() -> None:
     inner = SumNetwork()
-    network = BatchingNetwork(inner, max_batch=8)
+    network = BatchingNetwork(inner, at_most(8))
 
     with queued(inner, network, pictures(2, 5), pictures(3, 4), pictures(4, 1)) as calls:
         pass
@@ -123,7 +128,7 @@ def test_no_batch_is_larger_than_allowed() -> None:
 def test_a_call_with_more_pictures_than_a_batch_is_run_in_parts() -> None:
     inner = SumNetwork()
 
-    outputs = BatchingNetwork(inner, max_batch=6)(np.concatenate([pictures(value) for value in range(1, 12)]))
+    outputs = BatchingNetwork(inner, at_most(6))(np.concatenate([pictures(value) for value in range(1, 12)]))
 
     assert inner.sizes == [6, 6]  # 5 are not filled up to 8
     assert outputs["sum"].ravel().tolist() == [48.0 * value for value in range(1, 12)]
@@ -131,7 +136,7 @@ def test_a_call_with_more_pictures_than_a_batch_is_run_in_parts() -> None:
 
 def test_an_error_reaches_the_callers_of_its_batch_and_nobody_else() -> None:
     inner = SumNetwork()
-    network = BatchingNetwork(inner)
+    network = BatchingNetwork(inner, at_most(32))
 
     with queued(inner, network, pictures(2), pictures(13), pictures(7, side=8)) as calls:
         pass
@@ -145,7 +150,7 @@ def test_an_error_reaches_the_callers_of_its_batch_and_nobody_else() -> None:
 
 def test_what_does_not_fit_in_memory_is_run_in_halves_and_kept_so() -> None:
     inner = SumNetwork(most_pixels=3 * 64)
-    network = BatchingNetwork(inner)
+    network = BatchingNetwork(inner, at_most(32))
 
     outputs = network(np.concatenate([pictures(value, side=8) for value in range(1, 8)]))
     assert outputs["sum"].ravel().tolist() == [192.0 * value for value in range(1, 8)]
@@ -159,7 +164,7 @@ def test_what_does_not_fit_in_memory_is_run_in_halves_and_kept_so() -> None:
 
 def test_a_single_picture_that_does_not_fit_is_an_error_of_its_caller() -> None:
     inner = SumNetwork(most_pixels=3 * 16)
-    network = BatchingNetwork(inner)
+    network = BatchingNetwork(inner, at_most(32))
 
     with queued(inner, network, pictures(2, 2, side=8), pictures(3, 2)) as calls:
         pass
@@ -176,7 +181,7 @@ def test_two_batches_may_be_in_the_network() -> None:
         both.wait(PATIENCE_S)
         return {"first": batch[:, 0, 0, 0].astype(np.float32)}
 
-    network = BatchingNetwork(inner, in_flight=2)
+    network = BatchingNetwork(inner, at_most(32), in_flight=2)
     with ThreadPoolExecutor(2) as pool:
         calls = [pool.submit(network, pictures(value)) for value in (2, 3)]
         assert [call.result(PATIENCE_S)["first"].item() for call in calls] == [2.0, 3.0]
@@ -195,7 +200,7 @@ def test_batches_are_put_together_where_the_device_wants_them() -> None:
         given.append(batch)
         return {"sum": batch.sum((1, 2, 3), dtype=np.float32)}
 
-    BatchingNetwork(inner, allocate=allocate)(pictures(2, 3))
+    BatchingNetwork(inner, at_most(32), allocate=allocate)(pictures(2, 3))
 
     assert len(given) == len(made) == 1
     assert given[0] is made[0]
@@ -205,7 +210,7 @@ def test_batches_are_put_together_where_the_device_wants_them() -> None:
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no signal can be sent to a thread here")
 def test_who_is_interrupted_while_waiting_leaves_no_gap() -> None:
     inner = SumNetwork()
-    network = BatchingNetwork(inner)
+    network = BatchingNetwork(inner, at_most(32))
     inner.gate.clear()
     with ThreadPoolExecutor(2) as pool:
         leader = pool.submit(network, pictures(1))
@@ -227,7 +232,7 @@ def test_who_is_interrupted_while_waiting_leaves_no_gap() -> None:
 
 def test_many_callers_all_get_their_own() -> None:
     inner = SumNetwork(most_pixels=6 * 32)
-    network = BatchingNetwork(inner, max_batch=16, in_flight=2)
+    network = BatchingNetwork(inner, at_most(16), in_flight=2)
 
     def calls(seed: int) -> int:
         random = np.random.default_rng(seed)

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from facecli.errors import DeviceError, DeviceMemoryError, UsageError, WeightsError
+from facecli.runtime.batch_limit import FIRST_BATCH, BatchLimit
 from facecli.runtime.batching import BatchingNetwork
 from facecli.runtime.device import Device
 from facecli.runtime.manifest import shipped_models
@@ -163,7 +164,7 @@ class Hungry(nn.Module):
 def test_the_memory_of_a_batch_that_failed_is_free_for_its_halves(on_cuda: bool) -> None:
     module = Hungry()
     lanes = Lanes(CudaStandIn(), CudaOnCpu()) if on_cuda else Lanes(torch, Device("cpu"))
-    network = BatchingNetwork(TorchNetwork(module, lanes, "f32", Preprocessing()), max_batch=4)
+    network = BatchingNetwork(TorchNetwork(module, lanes, "f32", Preprocessing()), BatchLimit(4, 4))
 
     colours = network(np.ones((4, 2, 2, 3), np.uint8))["embedding"]
 
@@ -181,6 +182,15 @@ def test_an_engine_that_batches_gives_each_thread_its_own() -> None:
 
     np.testing.assert_allclose(colours, pictures.mean((2, 3)), rtol=1e-5)
     assert set(module.batches) <= {2, 4, 8}
+
+
+def test_an_engine_that_finds_the_size_begins_with_few() -> None:
+    module = Colours(most=100)
+    network = engine(max_batch="auto").wrap(module, Preprocessing())
+    pictures = np.random.default_rng(6).integers(0, 256, (3 * FIRST_BATCH, 4, 4, 3), np.uint8)
+
+    np.testing.assert_allclose(network(pictures)["embedding"], pictures.mean((1, 2)), rtol=1e-5)
+    assert module.batches == [FIRST_BATCH] * 3
 
 
 class Joined(nn.Module):

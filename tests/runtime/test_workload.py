@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from facecli.runtime import workload as workload_module
+from facecli.runtime.batch_limit import MOST_BATCH
 from facecli.runtime.device import Device
 from facecli.runtime.memory import machine_memory_bytes
-from facecli.runtime.workload import BASE_BYTES, GPU_BATCH_SIZE, JOB_BYTES, default_jobs, workload
+from facecli.runtime.workload import BASE_BYTES, JOB_BYTES, default_jobs, workload
 
 MIB = 1 << 20
 
@@ -44,7 +45,7 @@ def test_jobs_asked_for_are_taken() -> None:
 
 
 def test_a_gpu_gets_two_batches() -> None:
-    assert load("cuda")[0] == 2 * GPU_BATCH_SIZE
+    assert load("cuda")[0] == 2 * MOST_BATCH
     assert load("cuda", batch_size=3)[0] == 8
     assert load("cuda", jobs=5)[0] == 5
 
