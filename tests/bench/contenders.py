@@ -94,6 +94,7 @@ def contenders(peers: Path | None) -> Iterator[Contender]:
     yield Contender(OURS, sys.executable)
     yield Contender("facecli --precision f32", sys.executable)
     yield Contender("facecli --detector yunet", sys.executable)
+    yield Contender("facecli --no-mirror", sys.executable)
     yield Contender(DECODE, sys.executable)
     missing = []
     python = str(peers / "bin" / "python") if peers is not None else None

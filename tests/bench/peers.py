@@ -183,6 +183,7 @@ CONTENDERS: dict[str, Callable[[], Contender]] = {
     "facecli": facecli,
     "facecli --precision f32": lambda: facecli(precision="f32"),
     "facecli --detector yunet": lambda: facecli(detector="yunet"),
+    "facecli --no-mirror": lambda: facecli(mirror=False),
     "decode only": decode_only,
     "verifyface": verifyface,
     "face_recognition": face_recognition,
