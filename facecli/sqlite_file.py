@@ -12,7 +12,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
+
+Step: TypeAlias = str | Callable[[sqlite3.Connection], None]
+"""Part of a migration: SQL, or what SQL cannot do."""
 
 MEMORY: Final = ":memory:"
 """Instead of a path: a file that lives as long as its connection."""
@@ -92,7 +95,7 @@ def switch_to_wal(connection: sqlite3.Connection, deadline: float) -> None:
 
 def migrate(
     connection: sqlite3.Connection,
-    migrations: Sequence[Sequence[str]],
+    migrations: Sequence[Sequence[Step]],
     application_id: int,
     read_version: Callable[[], int],
 ) -> None:
@@ -104,7 +107,7 @@ def migrate(
     Parameters
     ----------
     connection : sqlite3.Connection
-    migrations : sequence of sequences of str
+    migrations : sequence of sequences of Step
         Step n (counted from 1) turns schema n - 1 into schema n.
     application_id : int
         Stamped on the file.
@@ -119,8 +122,11 @@ def migrate(
             version = read_version()
             if version == len(migrations):
                 return
-            for statement in migrations[version]:
-                connection.execute(statement)
+            for part in migrations[version]:
+                if isinstance(part, str):
+                    connection.execute(part)
+                else:
+                    part(connection)
             version += 1
             connection.execute(f"PRAGMA application_id = {application_id}")
             connection.execute(f"PRAGMA user_version = {version}")

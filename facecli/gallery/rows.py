@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import sqlite3
 from typing import Any, Final
-from zlib import crc32
 
 import numpy as np
 
 from facecli.errors import GeometryError, ModelMismatchError
+from facecli.gallery import person_rows
+from facecli.gallery.checksums import template_checksums, text_checksum
+from facecli.gallery.history import Subject
 from facecli.gallery.records import NewTemplate, TemplateMatrix
 from facecli.gallery.translation import corrupt_error
 from facecli.geometry import iou
-from facecli.types import Embedding, FloatArray, Person, Template
+from facecli.types import Embedding, FloatArray, Template
 
 VECTOR_DTYPE: Final = np.dtype("<f4")
 
@@ -27,17 +29,14 @@ MAX_DIMENSION: Final = 65_536
 # Rows fetched at a time: some 8 MB of 128-D vectors, so that a matrix is filled without a second copy of it.
 FETCH_ROWS: Final = 16_384
 
-# Spelling is compared with at most so many names (about 0.3 s) of about the same length.
-SPELLING_LIMIT: Final = 20_000
-SPELLING_LENGTH_MARGIN: Final = 4
-
-_PERSON: Final = """
-    SELECT person_id, name, (SELECT count(*) FROM templates WHERE templates.person_id = people.person_id), created_at
-    FROM people
-"""
+_VALUE: Final[dict[Subject, str]] = {
+    "name": "SELECT name FROM people WHERE person_id = ?",
+    "owner": "SELECT person_id FROM templates WHERE template_id = ?",
+    "consent": "SELECT consent FROM people WHERE person_id = ?",
+}
 
 _TEMPLATE: Final = """
-    SELECT template_id, person_id, model_id, vector, checksum, quality, source, content_hash,
+    SELECT template_id, person_id, model_id, vector, checksum, facts_checksum, quality, source, content_hash,
            box_left, box_top, box_right, box_bottom, created_at
     FROM templates
 """
@@ -56,63 +55,90 @@ def increase_revision(connection: sqlite3.Connection) -> None:
     connection.execute("UPDATE meta SET value = value + 1 WHERE key = 'revision'")
 
 
-def insert_person(connection: sqlite3.Connection, name: str, now: str) -> int:
-    """Add a person, whose normalised name is free, and return the person_id."""
-    cursor = connection.execute("INSERT INTO people (name, created_at) VALUES (?, ?)", (name, now))
-    increase_revision(connection)
-    return int(cursor.lastrowid or 0)
+def value(connection: sqlite3.Connection, subject: Subject, subject_id: int) -> str | int | None:
+    """Return what the log calls a subject's value; see `facecli.gallery.history`."""
+    row = connection.execute(_VALUE[subject], (subject_id,)).fetchone()
+    return row[0] if row else None
 
 
-def people(connection: sqlite3.Connection, path: str) -> list[Person]:
-    """Return everybody."""
-    return [_person(row, path) for row in connection.execute(_PERSON)]
+def has_face(
+    connection: sqlite3.Connection,
+    person_id: int,
+    model_id: str,
+    content_hash: str,
+    box_xyxy: FloatArray,
+    is_negative: bool = False,
+) -> bool:
+    """Say whether a person has a template of a face, given by photo (SHA-256, hex) and box, of a model."""
+    known = connection.execute(
+        "SELECT box_left, box_top, box_right, box_bottom FROM templates"
+        " WHERE person_id = ? AND model_id = ? AND content_hash = ? AND is_negative = ?",
+        (person_id, model_id, content_hash, is_negative),
+    ).fetchall()
+    return bool(known) and bool(iou(box_xyxy[None], np.array(known, np.float32)).max() >= SAME_FACE_IOU)
 
 
-def person(connection: sqlite3.Connection, path: str, name: str) -> Person | None:
-    """Return the person of a normalised name."""
-    row = connection.execute(_PERSON + "WHERE name = ?", (name,)).fetchone()
-    return _person(row, path) if row else None
+def face(connection: sqlite3.Connection, template_id: int) -> tuple[str, str, FloatArray, bool] | None:
+    """Return model, photo, box and sign of a template, as `has_face` takes them; None if it is not there."""
+    row = connection.execute(
+        "SELECT model_id, content_hash, is_negative, box_left, box_top, box_right, box_bottom FROM templates"
+        " WHERE template_id = ?",
+        (template_id,),
+    ).fetchone()
+    return None if row is None else (row[0], row[1], _frozen_box(row[3:]), bool(row[2]))
 
 
-def _person(row: tuple[Any, ...], path: str) -> Person:
-    if not isinstance(row[1], str):  # SQLite does not hold a damaged file against its own constraints
-        raise corrupt_error(path, f"person {row[0]} has no name")
-    return Person(*row)
-
-
-def names_like(connection: sqlite3.Connection, name: str) -> list[str]:
-    """Return names worth comparing with a misspelt one."""
-    found = connection.execute(
-        "SELECT name FROM people WHERE abs(length(name) - ?) <= ? LIMIT ?",
-        (len(name), SPELLING_LENGTH_MARGIN, SPELLING_LIMIT),
-    )
+def template_ids(connection: sqlite3.Connection, person_id: int) -> list[int]:
+    """Return the templates of a person, those that say who it is not included, in the order of their enrolment."""
+    found = connection.execute("SELECT template_id FROM templates WHERE person_id = ? ORDER BY 1", (person_id,))
     return [row[0] for row in found]
 
 
 def insert_template(
-    connection: sqlite3.Connection, person_id: int, template: NewTemplate, source: bytes, now: str
-) -> int | None:
-    """Add a template and return its id; None if this face of this photo is there already."""
+    connection: sqlite3.Connection, template: NewTemplate, source: bytes, now: str, *, is_negative: bool = False
+) -> int:
+    """Add a template that is nobody's yet, and return its id."""
     model_id = template.embedding.model_id
     vector = template.embedding.vector.astype(VECTOR_DTYPE).tobytes()
     _declare_model(connection, model_id, len(template.embedding.vector))
-    known = connection.execute(
-        "SELECT box_left, box_top, box_right, box_bottom FROM templates"
-        " WHERE person_id = ? AND model_id = ? AND content_hash = ?",
-        (person_id, model_id, template.content_hash),
-    ).fetchall()
-    if known and iou(template.box_xyxy[None], np.array(known, np.float32)).max() >= SAME_FACE_IOU:
-        return None
+    facts = (float(template.quality), source, template.content_hash, *template.box_xyxy.tolist(), now)
     cursor = connection.execute(
-        "INSERT INTO templates (person_id, model_id, vector, dimension, checksum, quality, source, content_hash,"
-        " box_left, box_top, box_right, box_bottom, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT DO NOTHING",
-        (
-            *(person_id, model_id, vector, len(template.embedding.vector), crc32(vector)),
-            *(float(template.quality), source, template.content_hash, *template.box_xyxy.tolist(), now),
-        ),
+        "INSERT INTO templates (model_id, vector, dimension, checksum, facts_checksum, is_negative, quality, source,"
+        " content_hash, box_left, box_top, box_right, box_bottom, created_at)"
+        " VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (model_id, vector, len(template.embedding.vector), text_checksum(model_id, *facts), is_negative, *facts),
     )
-    return cursor.lastrowid if cursor.rowcount else None
+    template_id = int(cursor.lastrowid or 0)
+    (checksum,) = template_checksums([vector], template_id, 0, is_negative)
+    connection.execute("UPDATE templates SET checksum = ? WHERE template_id = ?", (checksum, template_id))
+    return template_id
+
+
+def delete_template(connection: sqlite3.Connection, template_id: int) -> None:
+    """Delete a template that is nobody's, and its crop if no other template is of that."""
+    (crop_id,) = connection.execute("SELECT crop_id FROM templates WHERE template_id = ?", (template_id,)).fetchone()
+    connection.execute("DELETE FROM templates WHERE template_id = ? AND person_id IS NULL", (template_id,))
+    connection.execute(
+        "DELETE FROM crops WHERE crop_id = ?1 AND NOT EXISTS (SELECT 1 FROM templates WHERE crop_id = ?1)", (crop_id,)
+    )
+
+
+def set_owner(connection: sqlite3.Connection, template_id: int, person_id: int | None) -> None:
+    """Make a template a person's, or nobody's.
+
+    A vector that is damaged stays as wrong as it is.
+    """
+    vector, checksum, owner, is_negative, model_id = connection.execute(
+        "SELECT vector, checksum, person_id, is_negative, model_id FROM templates WHERE template_id = ?", (template_id,)
+    ).fetchone()
+    before, after = template_checksums([vector] * 2, template_id, [owner or 0, person_id or 0], is_negative)
+    changed = after ^ before ^ checksum
+    connection.execute(
+        "UPDATE templates SET person_id = ?, checksum = ? WHERE template_id = ?", (person_id, changed, template_id)
+    )
+    if not is_negative:
+        difference = (changed if person_id else 0) - (checksum if owner else 0)
+        connection.execute("UPDATE models SET digest = digest + ? WHERE model_id = ?", (difference, model_id))
 
 
 def _declare_model(connection: sqlite3.Connection, model_id: str, dimension: int) -> None:
@@ -129,17 +155,21 @@ def _declare_model(connection: sqlite3.Connection, model_id: str, dimension: int
 def templates(connection: sqlite3.Connection, path: str, person_id: int | None, model_id: str | None) -> list[Template]:
     """Return templates by template_id."""
     found = connection.execute(
-        _TEMPLATE + "WHERE (?1 IS NULL OR person_id = ?1) AND (?2 IS NULL OR model_id = ?2) ORDER BY template_id",
+        _TEMPLATE + "WHERE person_id IS NOT NULL AND is_negative = 0"
+        " AND (?1 IS NULL OR person_id = ?1) AND (?2 IS NULL OR model_id = ?2) ORDER BY template_id",
         (person_id, model_id),
     )
     return [_template(row, path) for row in found]
 
 
 def _template(row: tuple[Any, ...], path: str) -> Template:
-    template_id, person_id, model_id, vector, checksum, quality, source, content_hash, *box, created_at = row
+    template_id, person_id, model_id, vector, checksum, facts_checksum, *facts = row
+    quality, source, content_hash, *box, created_at = facts
     try:
-        if crc32(vector) != checksum:
+        if [checksum] != template_checksums([vector], template_id, person_id):
             raise corrupt_error(path, f"the vector of template {template_id} does not have its checksum")
+        if facts_checksum != text_checksum(model_id, *facts):
+            raise corrupt_error(path, f"the facts of template {template_id} do not have their checksum")
         return Template(
             template_id=template_id,
             person_id=person_id,
@@ -150,7 +180,7 @@ def _template(row: tuple[Any, ...], path: str) -> Template:
             box_xyxy=_frozen_box(box),
             created_at=created_at,
         )
-    except (TypeError, ValueError, GeometryError) as error:
+    except (TypeError, ValueError, OverflowError, GeometryError) as error:
         raise corrupt_error(path, f"template {template_id} cannot be read ({error})") from error
 
 
@@ -164,7 +194,7 @@ def photo_owners(connection: sqlite3.Connection, content_hash: str, box_xyxy: Fl
     """Return who has templates of a face of a photo."""
     found = connection.execute(
         "SELECT name, box_left, box_top, box_right, box_bottom FROM templates JOIN people USING (person_id)"
-        " WHERE content_hash = ? ORDER BY template_id",
+        " WHERE content_hash = ? AND is_negative = 0 ORDER BY template_id",
         (content_hash,),
     )
     same = (name for name, *box in found if iou(box_xyxy[None], np.array([box], np.float32)).max() >= SAME_FACE_IOU)
@@ -173,7 +203,12 @@ def photo_owners(connection: sqlite3.Connection, content_hash: str, box_xyxy: Fl
 
 def count_templates(connection: sqlite3.Connection, path: str) -> dict[str, int]:
     """Return how many templates each model has; those that have any."""
-    counts = dict(connection.execute("SELECT model_id, count(*) FROM templates GROUP BY model_id ORDER BY model_id"))
+    counts = dict(
+        connection.execute(
+            "SELECT model_id, count(*) FROM templates WHERE person_id IS NOT NULL AND is_negative = 0"
+            " GROUP BY model_id ORDER BY model_id"
+        )
+    )
     if not all(isinstance(model_id, str) for model_id in counts):
         raise corrupt_error(path, "a template has no model")
     return counts
@@ -191,12 +226,12 @@ def matrix(connection: sqlite3.Connection, path: str, model_id: str) -> Template
             f"the gallery {path} holds templates of {others}, none of {model_id}",
             hint=f"Use --embedder {other}, or {again}" if other else f"It is from another version of {name}: {again}",
         )
-    dimension = _dimension(connection, path, model_id) if count else 0
+    dimension, digest = _model(connection, path, model_id) if count else (0, 0)
     vectors = np.empty((count, dimension), np.float32)
     ids = np.empty((2, count), np.int64)
     cursor = connection.execute(
         "SELECT template_id, person_id, vector, checksum FROM templates INDEXED BY templates_by_model"
-        " WHERE model_id = ? ORDER BY person_id, template_id",
+        " WHERE model_id = ? AND person_id IS NOT NULL AND is_negative = 0 ORDER BY person_id, template_id",
         (model_id,),
     )
     start = 0
@@ -204,45 +239,29 @@ def matrix(connection: sqlite3.Connection, path: str, model_id: str) -> Template
         template_ids, person_ids, blobs, checksums = zip(*chunk, strict=True)
         stop = start + len(chunk)
         try:
-            if tuple(map(crc32, blobs)) != checksums:
+            if tuple(template_checksums(blobs, template_ids, person_ids)) != checksums:
                 raise corrupt_error(path, "a vector does not have its checksum")
+            digest -= sum(checksums)
             vectors[start:stop] = np.frombuffer(b"".join(blobs), VECTOR_DTYPE).reshape(len(chunk), dimension)
             ids[:, start:stop] = template_ids, person_ids
         except (TypeError, ValueError, OverflowError) as error:
             raise corrupt_error(path, f"a template cannot be read ({error})") from error
         start = stop
-    names = dict(
-        connection.execute(
-            "SELECT person_id, name FROM people"
-            " WHERE EXISTS (SELECT 1 FROM templates WHERE model_id = ? AND templates.person_id = people.person_id)",
-            (model_id,),
-        )
-    )
-    named = all(isinstance(names.get(person_id), str) for person_id in np.unique(ids[1]).tolist())
-    if start != count or not named or (np.diff(ids[1]) < 0).any():
+    names = person_rows.names(connection, path, model_id)
+    named = all(person_id in names for person_id in np.unique(ids[1]).tolist())
+    if start != count or digest or not named or (np.diff(ids[1]) < 0).any():
         raise corrupt_error(path, "its tables and indexes contradict each other")
     for array in (vectors, ids):
         array.flags.writeable = False
     return TemplateMatrix(model_id, vectors, ids[0], ids[1], names, revision(connection, path))
 
 
-def _dimension(connection: sqlite3.Connection, path: str, model_id: str) -> int:
-    row = connection.execute("SELECT dimension FROM models WHERE model_id = ?", (model_id,)).fetchone()
-    if row is None or not isinstance(row[0], int) or not 0 < row[0] <= MAX_DIMENSION:
+def _model(connection: sqlite3.Connection, path: str, model_id: str) -> tuple[int, int]:
+    """Return the length of a model's vectors, and the sum of the checksums of its templates."""
+    row = connection.execute("SELECT dimension, digest FROM models WHERE model_id = ?", (model_id,)).fetchone()
+    if row is None or not all(isinstance(each, int) for each in row) or not 0 < row[0] <= MAX_DIMENSION:
         raise corrupt_error(path, f"the length of the vectors of {model_id} is not known")
-    return row[0]
-
-
-def problems(connection: sqlite3.Connection) -> tuple[str, ...]:
-    """Return what is wrong with the file, the links between its tables, and the vectors; nothing if all is well."""
-    found = [row[0] for row in connection.execute("PRAGMA quick_check") if row[0] != "ok"]
-    found += [
-        f"{row[0]} row {row[1]} refers to a missing {row[2]}" for row in connection.execute("PRAGMA foreign_key_check")
-    ]
-    for template_id, vector, checksum in connection.execute("SELECT template_id, vector, checksum FROM templates"):
-        if not isinstance(vector, bytes) or crc32(vector) != checksum:
-            found.append(f"the vector of template {template_id} does not have its checksum")
-    return tuple(found)
+    return row[0], row[1]
 
 
 def _name(model_id: str) -> str:

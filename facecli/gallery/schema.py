@@ -7,8 +7,10 @@ from typing import Final
 
 from facecli import sqlite_file
 from facecli.errors import GalleryCorruptError, GalleryError
+from facecli.gallery.history import KEPT
+from facecli.gallery.migration_4 import copy_to_v4
 from facecli.gallery.translation import corrupt_error
-from facecli.sqlite_file import pragma, transaction
+from facecli.sqlite_file import Step, pragma, transaction
 
 APPLICATION_ID: Final = 0x46434C49
 """``FCLI``; tells a gallery from any other SQLite file (bytes 68-71 of the header)."""
@@ -83,7 +85,96 @@ _V2: Final = (
 # Enrolment asks whether a photo is anybody else's.
 _V3: Final = ("CREATE INDEX templates_by_photo ON templates (content_hash)",)
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_V1, _V2, _V3)
+# A log of every change; templates that are nobody's (their person was removed) or say who somebody is not; checksums of
+# all that can name somebody, and their sums, which miss what is missing. Tables are made anew, as SQLite cannot take a
+# constraint away. Ids go on where they were.
+_V4: Final[tuple[Step, ...]] = (
+    """
+    CREATE TABLE events (
+        event_id INTEGER PRIMARY KEY,  -- 1, 2, 3, none left out
+        made_at TEXT NOT NULL,  -- ISO 8601, UTC
+        command TEXT NOT NULL,
+        version TEXT NOT NULL,
+        model_id TEXT,
+        undoes INTEGER REFERENCES events (event_id),
+        checksum INTEGER NOT NULL  -- CRC-32 of the event with its changes
+    )
+    """,
+    """
+    CREATE TABLE changes (
+        event_id INTEGER NOT NULL REFERENCES events (event_id),
+        number INTEGER NOT NULL,
+        subject TEXT NOT NULL CHECK (subject IN ('name', 'owner', 'consent')),
+        subject_id INTEGER NOT NULL,
+        before,  -- name and consent are texts, an owner is a person_id, NULL is what is not there
+        after,
+        PRIMARY KEY (event_id, number)
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX changes_by_subject ON changes (subject, subject_id)",
+    """
+    CREATE TABLE people_4 (
+        person_id INTEGER PRIMARY KEY AUTOINCREMENT,
+        name TEXT NOT NULL UNIQUE CHECK (typeof(name) = 'text' AND name <> ''),
+        created_at TEXT NOT NULL,  -- ISO 8601, UTC
+        consent TEXT,  -- why this person may be enrolled, and until when; NULL if nothing is known
+        checksum INTEGER NOT NULL  -- CRC-32 of the row
+    )
+    """,
+    """
+    CREATE TABLE crops (  -- faces cut out, so that another model can embed them without the photos
+        crop_id INTEGER PRIMARY KEY AUTOINCREMENT,
+        image BLOB NOT NULL,  -- a JPEG file
+        landmarks BLOB NOT NULL,  -- (5, 2) little-endian float32, pixels of the image
+        checksum INTEGER NOT NULL  -- CRC-32 of both
+    )
+    """,
+    """
+    CREATE TABLE templates_4 (
+        template_id INTEGER PRIMARY KEY AUTOINCREMENT,
+        person_id INTEGER REFERENCES people_4 (person_id),  -- NULL: nobody's, and never searched
+        model_id TEXT NOT NULL REFERENCES models (model_id),
+        vector BLOB NOT NULL,  -- little-endian float32, unit L2 norm
+        dimension INTEGER NOT NULL,
+        checksum INTEGER NOT NULL,  -- of vector, template_id, person_id and is_negative: see checksums.py
+        facts_checksum INTEGER NOT NULL,  -- CRC-32 of model_id and of quality to created_at
+        is_negative INTEGER NOT NULL CHECK (is_negative IN (0, 1)),  -- 1: this face is not the person's
+        quality REAL NOT NULL,  -- 0 to 1
+        source BLOB NOT NULL,  -- os.fsencode of the path: any file name survives
+        content_hash TEXT NOT NULL,  -- SHA-256 (hex) of the photo file
+        box_left REAL NOT NULL,  -- full-resolution pixels of the upright photo
+        box_top REAL NOT NULL,
+        box_right REAL NOT NULL,
+        box_bottom REAL NOT NULL,
+        created_at TEXT NOT NULL,  -- ISO 8601, UTC
+        crop_id INTEGER REFERENCES crops (crop_id) ON DELETE SET NULL,
+        CHECK (typeof(vector) = 'blob' AND length(vector) = 4 * dimension),
+        CHECK (typeof(source) = 'blob')
+    )
+    """,
+    "ALTER TABLE models ADD COLUMN digest INTEGER NOT NULL DEFAULT 0",  # sum of the checksums of what is searched
+    "INSERT INTO meta (key, value) VALUES ('people_digest', 0)",  # sum of the checksums of people
+    copy_to_v4,
+    "DROP TABLE templates",
+    "DROP TABLE people",
+    "ALTER TABLE people_4 RENAME TO people",
+    "ALTER TABLE templates_4 RENAME TO templates",
+    """
+    CREATE UNIQUE INDEX one_template_per_face ON templates (
+        person_id, model_id, content_hash, is_negative,
+        round(box_left), round(box_top), round(box_right), round(box_bottom)
+    )
+    """,
+    """
+    CREATE INDEX templates_by_model ON templates (model_id, person_id)
+    WHERE person_id IS NOT NULL AND is_negative = 0
+    """,
+    "CREATE INDEX templates_by_photo ON templates (content_hash)",
+    "CREATE INDEX templates_by_crop ON templates (crop_id)",
+    *KEPT,
+)
+
+MIGRATIONS: tuple[tuple[Step, ...], ...] = (_V1, _V2, _V3, _V4)
 """Step n (counted from 1) turns schema n - 1 into schema n. A step that was released never changes."""
 
 

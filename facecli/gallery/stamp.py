@@ -16,11 +16,13 @@ NEWEST: Final = 16
 # Sums over two indexes; no vector is read. Floats, as a damaged id must not overflow them.
 _TEMPLATES: Final = """
     SELECT count(*), total(template_id), total(person_id), max(template_id)
-    FROM templates INDEXED BY templates_by_model WHERE model_id = ?
+    FROM templates INDEXED BY templates_by_model
+    WHERE model_id = ? AND person_id IS NOT NULL AND is_negative = 0
 """
 _NEWEST: Final = """
     SELECT template_id, person_id, checksum, created_at FROM templates NOT INDEXED
-    WHERE template_id <= ? AND model_id = ? ORDER BY template_id DESC LIMIT ?
+    WHERE template_id <= ? AND model_id = ? AND person_id IS NOT NULL AND is_negative = 0
+    ORDER BY template_id DESC LIMIT ?
 """
 _PEOPLE: Final = "SELECT count(*), total(person_id), total(length(name)), total(unicode(name)) FROM people"
 

@@ -11,10 +11,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from facecli.errors import GalleryError, GalleryLockedError, InputError, UnknownPersonError
-from facecli.gallery import calibration_rows, rows
+from facecli.errors import GalleryLockedError, InputError
+from facecli.gallery import calibration_rows, history, person_rows, rows, soundness
 from facecli.gallery.connection import connect
-from facecli.gallery.names import near_names, normalise_name
+from facecli.gallery.edit import Edit
+from facecli.gallery.history import Event
+from facecli.gallery.names import normalise_name
 from facecli.gallery.records import GalleryInfo, NewTemplate, StoredThreshold, TemplateMatrix
 from facecli.gallery.schema import read_version
 from facecli.gallery.stranger_searches import SearchSample
@@ -112,7 +114,26 @@ class Gallery:
         with translated(self.path):
             return rows.revision(self._connection, self.path)
 
-    def add_person(self, name: str) -> Person:
+    @contextmanager
+    def edit(self, command: str) -> Iterator[Edit]:
+        """Change people and templates in a block: one transaction, and one event of the log, or nothing if it raises.
+
+        Parameters
+        ----------
+        command : str
+            What the log names as the cause: a command without "facecli", such as "people merge".
+        """
+        with self._changing():
+            edit = Edit(self._connection, self.path, command, _now())
+            yield edit
+            edit.finish()
+
+    def events(self) -> list[Event]:
+        """Return the log: every change of people and templates, in order; each checked against its checksum."""
+        with translated(self.path):
+            return list(history.events(self._connection, self.path))
+
+    def add_person(self, name: str, *, command: str = "enroll") -> Person:
         """Enrol somebody without templates.
 
         Raises
@@ -123,16 +144,15 @@ class Gallery:
             With code ``person_exists`` if the name is taken.
         """
         name = normalise_name(name)
-        with self._changing():
-            self._refuse_taken(name)
-            rows.insert_person(self._connection, name, _now())
-            return self._person(name)
+        with self.edit(command) as edit:
+            edit.add_person(name)
+            return edit.person(name)
 
     def find_person(self, name: str) -> Person | None:
         """Return the person of exactly this (normalised) name, or None."""
         name = normalise_name(name)
         with translated(self.path):
-            return rows.person(self._connection, self.path, name)
+            return person_rows.person(self._connection, self.path, name)
 
     def get_person(self, name: str) -> Person:
         """Return the person of exactly this (normalised) name.
@@ -143,12 +163,24 @@ class Gallery:
             If nobody has this name; the hint names who may be meant.
         """
         with translated(self.path):
-            return self._person(normalise_name(name))
+            return person_rows.get_person(self._connection, self.path, normalise_name(name))
+
+    def consent(self, name: str) -> str | None:
+        """Return what is known about the consent of the person of exactly this (normalised) name; None if nothing is.
+
+        Raises
+        ------
+        UnknownPersonError
+            If nobody has this name; the hint names who may be meant.
+        """
+        person_id = self.get_person(name).person_id
+        with translated(self.path):
+            return person_rows.consent(self._connection, self.path, person_id)
 
     def people(self) -> list[Person]:
         """Return everybody, by name without regard to case."""
         with translated(self.path):
-            found = rows.people(self._connection, self.path)
+            found = person_rows.people(self._connection, self.path)
         return sorted(found, key=lambda person: (person.name.casefold(), person.name))
 
     def rename_person(self, old: str, new: str) -> Person:
@@ -162,17 +194,15 @@ class Gallery:
             With code ``person_exists`` if somebody else is called `new`.
         """
         old, new = normalise_name(old), normalise_name(new)
-        with self._changing():
-            person = self._person(old)
-            if new == old:
-                return person
-            self._refuse_taken(new)
-            self._connection.execute("UPDATE people SET name = ? WHERE person_id = ?", (new, person.person_id))
-            rows.increase_revision(self._connection)
-            return self._person(new)
+        with self.edit("people rename") as edit:
+            edit.rename(edit.person(old).person_id, new)
+            return edit.person(new)
 
     def remove_person(self, name: str) -> int:
-        """Forget a person with all templates, and return how many these were.
+        """Remove a person with all templates, and return how many these were.
+
+        Nothing of them is found by a search any more. The log can bring them back, so they stay in the file: `purge`
+        destroys them.
 
         Raises
         ------
@@ -180,14 +210,39 @@ class Gallery:
             If nobody has this name; the hint names who may be meant.
         """
         name = normalise_name(name)
-        with self._changing():
-            person = self._person(name)
-            self._connection.execute("DELETE FROM people WHERE person_id = ?", (person.person_id,))
+        with self.edit("people remove") as edit:
+            count = edit.remove(edit.person(name).person_id)
             self._connection.execute("DELETE FROM calibrations")  # they hold the person's scores
-            rows.increase_revision(self._connection)
-        return person.template_count
+        return count
 
-    def add_templates(self, name: str, new: Sequence[NewTemplate]) -> list[int | None]:
+    def purge_person(self, name: str) -> int:
+        """Destroy everybody who is called this, or was when removed, and return how many templates that were.
+
+        Vectors and names are overwritten in the file, and its write-ahead log is emptied.
+
+        Raises
+        ------
+        UnknownPersonError
+            If nobody has or had this name; the hint names who may be meant.
+        GalleryLockedError
+            If another process keeps reading, so that the write-ahead log cannot be emptied: ask again.
+        """
+        name = normalise_name(name)
+        with self.edit("people purge") as edit:
+            past = history.people_called(self._connection, name)
+            ids = [each for each in past if rows.value(self._connection, "name", each) in (None, name)]
+            count = sum(edit.purge(person_id) for person_id in ids or [edit.person(name).person_id])
+            self._connection.execute("DELETE FROM calibrations")  # they hold the person's scores
+        with translated(self.path):
+            is_busy = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        if is_busy:
+            raise GalleryLockedError(
+                f"{name} was purged, but another process still reads the gallery {self.path}",
+                hint=f"Its log may hold old bytes until that is done; then: facecli people purge {name!r}",
+            )
+        return count
+
+    def add_templates(self, name: str, new: Sequence[NewTemplate], *, command: str = "enroll") -> list[int | None]:
         """Enrol faces of a person, who is made if unknown: all of them in one transaction, or none.
 
         A face that this person already has, from the same photo (by content), is left as it is.
@@ -209,17 +264,12 @@ class Gallery:
         sources = [_encode_source(template.source) for template in new]
         if not new:
             return []
-        with self._changing():
-            row = self._connection.execute("SELECT person_id FROM people WHERE name = ?", (name,)).fetchone()
-            now = _now()
-            person_id = row[0] if row else rows.insert_person(self._connection, name, now)
-            added = [
-                rows.insert_template(self._connection, person_id, template, source, now)
-                for template, source in zip(new, sources, strict=True)
+        with self.edit(command) as edit:
+            person = person_rows.person(self._connection, self.path, name)
+            person_id = person.person_id if person else edit.add_person(name)
+            return [
+                edit.add_template(person_id, template, source) for template, source in zip(new, sources, strict=True)
             ]
-            if any(template_id is not None for template_id in added):
-                rows.increase_revision(self._connection)
-        return added
 
     def templates(self, person_id: int | None = None, model_id: str | None = None) -> list[Template]:
         """Return the templates of a person, of a model, or all, in the order of their enrolment."""
@@ -287,7 +337,7 @@ class Gallery:
                 revision=rows.revision(connection, self.path),
                 read_only=self.read_only,
                 thresholds=tuple(calibration_rows.thresholds(connection)),
-                problems=rows.problems(connection) if check else None,
+                problems=soundness.problems(connection, self.path) if check else None,
             )
 
     @contextmanager
@@ -296,21 +346,6 @@ class Gallery:
             raise read_only_error(self.path)
         with translated(self.path), transaction(self._connection):
             yield
-
-    def _person(self, name: str) -> Person:
-        if person := rows.person(self._connection, self.path, name):
-            return person
-        near = near_names(name, rows.names_like(self._connection, name))
-        hint = f"Did you mean {' or '.join(near)}?" if near else "See who is enrolled: facecli people list"
-        raise UnknownPersonError(f"nobody called {name} is enrolled in {self.path}", hint=hint)
-
-    def _refuse_taken(self, name: str) -> None:
-        if self._connection.execute("SELECT 1 FROM people WHERE name = ?", (name,)).fetchone():
-            raise GalleryError(
-                f"somebody called {name} is already enrolled in {self.path}",
-                hint="Choose another name.",
-                code="person_exists",
-            )
 
 
 def _now() -> str:

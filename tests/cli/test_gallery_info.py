@@ -19,7 +19,7 @@ def test_info(run, gallery: Path) -> None:
         model: 3,
         "size": None,
         "schema version": len(MIGRATIONS),
-        "revision": 6,
+        "revision": 3,
         "writable": "yes",
         "problems": "none",
     }

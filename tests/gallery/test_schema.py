@@ -1,3 +1,4 @@
+import os
 import sqlite3
 import subprocess
 import sys
@@ -8,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from facecli.errors import GalleryCorruptError, GalleryError
-from facecli.gallery import rows, schema
+from facecli.gallery import history, schema
 from facecli.gallery.store import Gallery
 
 NEWEST = len(schema.MIGRATIONS)
+SCHEMAS = Path(__file__).with_name("schemas")  # a gallery of each, with people, photos and somebody removed
 NEXT_STEP = ("ALTER TABLE people ADD COLUMN note TEXT NOT NULL DEFAULT 'none'",)
 
 
@@ -49,18 +51,28 @@ def test_an_older_gallery_is_migrated_once_and_keeps_its_people(tmp_path, monkey
             assert [(person.name, person.template_count) for person in gallery.people()] == [("Ana", 1)]
 
 
-def test_a_gallery_of_the_first_schema_opens_with_all_it_held(tmp_path, monkeypatch, template):
+@pytest.mark.parametrize("version", range(1, NEWEST))
+def test_a_gallery_of_every_older_schema_opens_with_all_it_held(tmp_path, version):
     path = tmp_path / "g.sqlite"
-    with monkeypatch.context() as patch:
-        patch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
-        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-            schema.migrate(connection, str(path))
-            person_id = rows.insert_person(connection, "Ana", "2026-01-02T03:04:05Z")
-            rows.insert_template(connection, person_id, template(1), b"1.jpg", "2026-01-02T03:04:05Z")
+    path.write_bytes((SCHEMAS / f"{version}.sqlite").read_bytes())
     with Gallery.open(path) as gallery:
         assert (gallery.info().schema_version, gallery.info(check=True).problems) == (NEWEST, ())
-        assert [(person.name, person.template_count) for person in gallery.people()] == [("Ana", 1)]
-        assert (gallery.searches("sface"), gallery.info().thresholds) == (None, ())
+        people = {person.name: (person.person_id, person.template_count) for person in gallery.people()}
+        assert people == {"Ana": (1, 3), "Zoë Müller": (2, 1), "Nobody yet": (4, 0)}
+        found = [(each.template_id, each.person_id, each.source) for each in gallery.templates(model_id="sface")]
+        assert found == [(number, owner, f"photos/Zoë {number}.jpg") for number, owner in ((1, 1), (2, 1), (3, 2))]
+        assert gallery.templates(model_id="other")[0].source == os.fsdecode(b"photos/\xff.jpg")
+        assert gallery.add_person("Somebody new").person_id == 5  # not the id of the one who was removed
+        assert history.replay(gallery.events()).owners == {1: 1, 2: 1, 3: 2, 5: 1}
+
+
+def test_a_vector_that_was_damaged_before_a_migration_is_still_known_to_be(tmp_path):
+    path = tmp_path / "g.sqlite"
+    path.write_bytes((SCHEMAS / "3.sqlite").read_bytes())
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("UPDATE templates SET vector = zeroblob(32) WHERE template_id = 2")
+    with Gallery.open(path) as gallery:
+        assert gallery.info(check=True).problems == ("the vector of template 2 does not have its checksum",)
 
 
 def test_a_step_that_fails_changes_nothing(tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 import os
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -125,15 +126,24 @@ def test_removing_a_person_removes_the_templates_and_frees_no_id(gallery, templa
     assert gallery.find_person("Ana").person_id == 3
 
 
-def test_a_removed_face_is_gone_from_the_file(tmp_path, template):
+def test_a_purged_person_is_gone_from_the_file(tmp_path, template):
     path = tmp_path / "g.sqlite"
     vectors = [template(number).embedding.vector.tobytes() for number in range(200)]
     with Gallery.open(path, create=True) as gallery:
         gallery.add_templates("Ana", [template(number) for number in range(200)])
     assert all(vector in path.read_bytes() for vector in vectors)
     with Gallery.open(path) as gallery:
-        gallery.remove_person("Ana")
-    assert not any(vector in path.read_bytes() for vector in vectors)
+        gallery.rename_person("Ana", "Zacharias")
+        gallery.remove_person("Zacharias")
+        assert all(vector in path.read_bytes() for vector in vectors)  # it can be undone
+        assert gallery.purge_person("Zacharias") == 200
+        content = path.read_bytes() + Path(f"{path}-wal").read_bytes()
+        assert not any(vector in content for vector in vectors)
+        assert b"Zacharias" not in content
+        assert b"Ana" not in content
+        assert gallery.info(check=True).problems == ()
+        with pytest.raises(UnknownPersonError):
+            gallery.purge_person("Ana")
 
 
 @pytest.mark.parametrize("call", ["remove", "rename"])

@@ -1,0 +1,143 @@
+"""The SQL of a gallery's people: rows in, values out. Every function runs inside its caller's transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any, Final
+
+from facecli.errors import UnknownPersonError
+from facecli.gallery.checksums import text_checksum
+from facecli.gallery.names import near_names
+from facecli.gallery.translation import corrupt_error
+from facecli.types import Person
+
+# Spelling is compared with at most so many names (about 0.3 s) of about the same length.
+SPELLING_LIMIT: Final = 20_000
+SPELLING_LENGTH_MARGIN: Final = 4
+
+_PERSON: Final = """
+    SELECT person_id, name, (
+        SELECT count(*) FROM templates WHERE templates.person_id = people.person_id AND is_negative = 0
+    ), created_at, consent, checksum
+    FROM people
+"""
+
+
+def people(connection: sqlite3.Connection, path: str) -> list[Person]:
+    """Return everybody."""
+    found = connection.execute(_PERSON).fetchall()
+    if sum(row[-1] for row in found if isinstance(row[-1], int)) != _digest(connection):
+        raise corrupt_error(path, "people are missing from it")
+    return [_person(row, path) for row in found]
+
+
+def person(connection: sqlite3.Connection, path: str, name: str) -> Person | None:
+    """Return the person of a normalised name."""
+    row = connection.execute(_PERSON + "WHERE name = ?", (name,)).fetchone()
+    return _person(row, path) if row else None
+
+
+def get_person(connection: sqlite3.Connection, path: str, name: str) -> Person:
+    """Return the person of a normalised name.
+
+    Raises
+    ------
+    UnknownPersonError
+        If nobody has this name; the hint names who may be meant.
+    """
+    if found := person(connection, path, name):
+        return found
+    near = near_names(name, names_like(connection, name))
+    hint = f"Did you mean {' or '.join(near)}?" if near else "See who is enrolled: facecli people list"
+    raise UnknownPersonError(f"nobody called {name} is enrolled in {path}", hint=hint)
+
+
+def _person(row: tuple[Any, ...], path: str) -> Person:
+    person_id, name, count, created_at, consent, checksum = row
+    _refuse_damaged((person_id, name, created_at, consent, checksum), path)
+    return Person(person_id, name, count, created_at)
+
+
+def _refuse_damaged(row: tuple[Any, ...], path: str) -> None:
+    *values, checksum = row
+    if person_checksum(*values) != checksum:
+        raise corrupt_error(path, f"person {row[0]} is not as enrolled")
+
+
+def person_checksum(person_id: int, name: str, created_at: str, consent: str | None) -> int:
+    """Return the checksum of a person's row."""
+    return text_checksum(person_id, name, created_at, consent)
+
+
+def names(connection: sqlite3.Connection, path: str, model_id: str) -> dict[int, str]:
+    """Return who has templates of a model, by person_id."""
+    found = connection.execute(
+        "SELECT person_id, name, created_at, consent, checksum FROM people WHERE EXISTS (SELECT 1 FROM templates"
+        " WHERE model_id = ? AND templates.person_id = people.person_id AND is_negative = 0)",
+        (model_id,),
+    )
+    result = {}
+    for row in found:
+        _refuse_damaged(row, path)
+        result[row[0]] = row[1]
+    return result
+
+
+def consent(connection: sqlite3.Connection, path: str, person_id: int) -> str | None:
+    """Return what is known about a person's consent; None if nothing is."""
+    row = connection.execute(
+        "SELECT person_id, name, created_at, consent, checksum FROM people WHERE person_id = ?", (person_id,)
+    ).fetchone()
+    _refuse_damaged(row, path)
+    return None if row[3] is None else str(row[3])
+
+
+def names_like(connection: sqlite3.Connection, name: str) -> list[str]:
+    """Return names worth comparing with a misspelt one."""
+    found = connection.execute(
+        "SELECT name FROM people WHERE abs(length(name) - ?) <= ? LIMIT ?",
+        (len(name), SPELLING_LENGTH_MARGIN, SPELLING_LIMIT),
+    )
+    return [row[0] for row in found]
+
+
+def next_person_id(connection: sqlite3.Connection) -> int:
+    """Return an id that nobody ever had."""
+    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'people'").fetchone()
+    return int(row[0]) + 1 if row else 1
+
+
+def put_person(
+    connection: sqlite3.Connection, person_id: int, name: str, created_at: str, consent: str | None = None
+) -> None:
+    """Write a person, who may be new, of a normalised name that is free."""
+    known = connection.execute("SELECT checksum FROM people WHERE person_id = ?", (person_id,)).fetchone()
+    checksum = person_checksum(person_id, name, created_at, consent)
+    if known is None:
+        connection.execute(
+            "INSERT INTO people (name, created_at, consent, checksum, person_id) VALUES (?, ?, ?, ?, ?)",
+            (name, created_at, consent, checksum, person_id),
+        )
+    else:
+        connection.execute(
+            "UPDATE people SET name = ?, created_at = ?, consent = ?, checksum = ? WHERE person_id = ?",
+            (name, created_at, consent, checksum, person_id),
+        )
+    _add_to_digest(connection, checksum - (known[0] if known else 0))
+
+
+def delete_person(connection: sqlite3.Connection, person_id: int) -> None:
+    """Delete a person, who owns no template."""
+    known = connection.execute("SELECT checksum FROM people WHERE person_id = ?", (person_id,)).fetchone()
+    connection.execute("DELETE FROM people WHERE person_id = ?", (person_id,))
+    _add_to_digest(connection, -known[0])
+
+
+def _digest(connection: sqlite3.Connection) -> int | None:
+    row = connection.execute("SELECT value FROM meta WHERE key = 'people_digest'").fetchone()
+    return row[0] if row else None
+
+
+def _add_to_digest(connection: sqlite3.Connection, difference: int) -> None:
+    # The sum of all checksums: a row that is missing, or there twice, changes it.
+    connection.execute("UPDATE meta SET value = value + ? WHERE key = 'people_digest'", (difference,))

@@ -1,0 +1,80 @@
+"""Whether a gallery is what was written: the file, the links between its tables, every checksum, and its log."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from typing import Final
+
+from facecli.errors import GalleryCorruptError
+from facecli.gallery import history
+from facecli.gallery.checksums import template_checksums, text_checksum
+from facecli.gallery.history import State
+from facecli.gallery.person_rows import person_checksum
+
+_TEMPLATES: Final = """
+    SELECT template_id, person_id, vector, checksum, is_negative, facts_checksum, model_id,
+           quality, source, content_hash, box_left, box_top, box_right, box_bottom, created_at
+    FROM templates
+"""
+
+
+def problems(connection: sqlite3.Connection, path: str) -> tuple[str, ...]:
+    """Return what is wrong with a gallery, a sentence each; nothing if all is well. Reads every byte of it."""
+    found = [str(row[0]) for row in connection.execute("PRAGMA quick_check") if row[0] != "ok"]
+    found += [
+        f"{row[0]} row {row[1]} refers to a missing {row[2]}" for row in connection.execute("PRAGMA foreign_key_check")
+    ]
+    state = State()
+    found += _people(connection, state)
+    found += _templates(connection, state)
+    found += _log(connection, path, state)
+    return tuple(found)
+
+
+def _people(connection: sqlite3.Connection, state: State) -> Iterator[str]:
+    digest = 0
+    for person_id, name, created_at, consent, checksum in connection.execute(
+        "SELECT person_id, name, created_at, consent, checksum FROM people"
+    ):
+        if person_checksum(person_id, name, created_at, consent) != checksum:
+            yield f"person {person_id} is not as enrolled"
+        state.names[person_id] = name
+        if consent is not None:
+            state.consents[person_id] = consent
+        digest += checksum if isinstance(checksum, int) else 0
+    if (digest,) != connection.execute("SELECT value FROM meta WHERE key = 'people_digest'").fetchone():
+        yield "people are missing from it"
+
+
+def _templates(connection: sqlite3.Connection, state: State) -> Iterator[str]:
+    digests: dict[str, int] = dict(connection.execute("SELECT model_id, digest FROM models"))
+    for template_id, person_id, vector, checksum, is_negative, facts_checksum, model_id, *facts in connection.execute(
+        _TEMPLATES
+    ):
+        try:
+            if [checksum] != template_checksums([vector], template_id, person_id or 0, is_negative):
+                yield f"the vector of template {template_id} does not have its checksum"
+        except (TypeError, ValueError, OverflowError):
+            yield f"template {template_id} cannot be read"
+            continue
+        if facts_checksum != text_checksum(model_id, *facts):
+            yield f"the facts of template {template_id} do not have their checksum"
+        if person_id is not None:
+            state.owners[template_id] = person_id
+            if not is_negative and model_id in digests:
+                digests[model_id] -= checksum
+    yield from (f"templates of {model_id} are missing from it" for model_id, digest in digests.items() if digest)
+
+
+def _log(connection: sqlite3.Connection, path: str, state: State) -> Iterator[str]:
+    try:
+        events = list(history.events(connection, path))
+        replayed = history.replay(events)
+    except (GalleryCorruptError, ValueError) as error:
+        yield f"its history cannot be followed: {error}"
+        return
+    if [event.event_id for event in events] != list(range(1, len(events) + 1)):
+        yield "events are missing from its history"
+    elif replayed != state:
+        yield "its people and templates are not what its history leads to"

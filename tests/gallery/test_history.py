@@ -1,0 +1,267 @@
+"""The log: what is in it, that the gallery is what it leads to, and that every event can be taken back."""
+
+import sqlite3
+
+import numpy as np
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+import facecli
+from facecli.errors import FacecliError, GalleryCorruptError, GalleryError, UnknownPersonError
+from facecli.gallery import history
+from facecli.gallery.history import Change, State
+from facecli.gallery.records import NewTemplate
+from facecli.gallery.store import Gallery
+from facecli.types import Embedding
+
+NAMES = ("Ana", "Bo", "Cy", "Dee")
+names = st.sampled_from(NAMES)
+REFUSALS = {"person_exists", "unknown_person", "cannot_undo", "face_twice", "unknown_event", "unknown_template"}
+
+
+def numbered(number: int) -> NewTemplate:
+    vector = np.random.default_rng(number).standard_normal(8).astype(np.float32)
+    box = np.array((10, 20, 110, 140), np.float32)
+    return NewTemplate(Embedding(vector / np.linalg.norm(vector), "m"), 0.5, f"{number}.jpg", f"hash {number}", box)
+
+
+class AnyHistory(RuleBasedStateMachine):
+    """Whatever is done in whatever order: the state is what the log leads to, and what is refused changes nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gallery = Gallery.open(":memory:")
+        self.purged: set[int] = set()
+
+    def teardown(self) -> None:
+        self.gallery.close()
+
+    def attempt(self, change) -> bool:
+        before = self.state(), len(self.gallery.events()), self.gallery.revision
+        try:
+            change()
+        except FacecliError as error:
+            refusal = error
+        else:
+            return True
+        assert refusal.code in REFUSALS, refusal
+        assert (self.state(), len(self.gallery.events()), self.gallery.revision) == before
+        return False
+
+    def state(self) -> State:
+        people = {person.person_id: person.name for person in self.gallery.people()}
+        consents = {each: text for each, name in people.items() if (text := self.gallery.consent(name))}
+        return State(people, {each.template_id: each.person_id for each in self.gallery.templates()}, consents)
+
+    @rule(name=names, numbers=st.lists(st.integers(0, 6), min_size=1, max_size=3))
+    def enrol(self, name, numbers):
+        self.attempt(lambda: self.gallery.add_templates(name, [numbered(number) for number in numbers]))
+
+    @rule(old=names, new=names)
+    def rename(self, old, new):
+        self.attempt(lambda: self.gallery.rename_person(old, new))
+
+    @rule(name=names)
+    def remove(self, name):
+        self.attempt(lambda: self.gallery.remove_person(name))
+
+    @rule(name=names, into=names)
+    def merge(self, name, into):
+        if name != into:
+            self.attempt(lambda: self.merge_people(name, into))
+
+    def merge_people(self, name, into):
+        with self.gallery.edit("people merge") as edit:
+            edit.merge(edit.person(name).person_id, edit.person(into).person_id)
+
+    @rule(template_id=st.integers(1, 12), name=names)
+    def move(self, template_id, name):
+        def change():
+            with self.gallery.edit("people move") as edit:
+                edit.give([template_id], edit.person(name).person_id)
+
+        self.attempt(change)
+
+    @rule(name=names, text=st.sampled_from(["asked", "signed", None]))
+    def consent(self, name, text):
+        def change():
+            with self.gallery.edit("people consent") as edit:
+                edit.set_consent(edit.person(name).person_id, text)
+
+        self.attempt(change)
+
+    @rule(name=names)
+    def purge(self, name):
+        self.attempt(lambda: self.gallery.purge_person(name))
+
+    @rule(data=st.data())
+    def undo(self, data):
+        events = self.gallery.events()
+        if events:
+            event = data.draw(st.sampled_from(events))
+            self.attempt(lambda: self.undo_event(event.event_id))
+
+    @rule()
+    def undo_the_last_one(self):
+        """What nothing followed can be taken back, unless it destroyed something; and then done again."""
+        events = self.gallery.events()
+        if not events:
+            return
+        before, last = self.state(), events[-1]
+        if not self.attempt(lambda: self.undo_event(last.event_id)):
+            assert self.has_purged(events)
+            return
+        if not self.has_purged(events):
+            assert self.state() == history.replay(events[:-1])
+            self.undo_event(last.event_id + 1)
+            assert self.state() == before
+
+    def has_purged(self, events) -> bool:
+        return any(event.command == "people purge" for event in events)
+
+    def undo_event(self, event_id):
+        with self.gallery.edit("people undo") as edit:
+            edit.undo(event_id)
+
+    @invariant()
+    def the_state_is_what_the_log_leads_to(self):
+        assert self.gallery.info(check=True).problems == ()
+        assert history.replay(self.gallery.events()) == self.state()
+
+
+TestAnyHistory = AnyHistory.TestCase
+TestAnyHistory.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)
+
+
+def undo(gallery: Gallery, event_id: int) -> None:
+    with gallery.edit("people undo") as edit:
+        edit.undo(event_id)
+
+
+def test_an_event_says_what_when_and_by_which_command(gallery, template):
+    gallery.add_templates("Ana", [template(1), template(2)])
+    gallery.rename_person("Ana", "Ana Lima")
+    enrolled, renamed = gallery.events()
+    assert enrolled.changes == (
+        Change("name", 1, None, "Ana"),
+        Change("owner", 1, None, 1),
+        Change("owner", 2, None, 1),
+    )
+    assert (enrolled.command, enrolled.model_id, enrolled.version) == ("enroll", "sface", facecli.__version__)
+    assert (renamed.command, renamed.changes) == ("people rename", (Change("name", 1, "Ana", "Ana Lima"),))
+    assert enrolled.made_at.endswith("Z")
+
+
+def test_what_changes_nothing_is_no_event(gallery, template):
+    gallery.add_templates("Ana", [template(1)])
+    gallery.add_templates("Ana", [template(1)])
+    gallery.rename_person("Ana", "Ana")
+    assert (len(gallery.events()), gallery.revision) == (1, 1)
+
+
+def test_an_undone_removal_brings_back_person_and_templates(gallery, template):
+    gallery.add_templates("Ana", [template(1), template(2)])
+    before = gallery.get_person("Ana"), gallery.matrix("sface").vectors.tobytes()
+    gallery.remove_person("Ana")
+    assert gallery.matrix("sface").vectors.size == 0
+    undo(gallery, 2)
+    assert (gallery.get_person("Ana"), gallery.matrix("sface").vectors.tobytes()) == before
+    assert (gallery.events()[-1].undoes, gallery.events()[-1].command) == (2, "people undo")
+
+
+def test_an_event_that_another_one_built_on_is_not_undone(gallery, template):
+    gallery.add_templates("Ana", [template(1)])
+    gallery.add_templates("Ana", [template(2)])
+    with pytest.raises(GalleryError, match="event 1 cannot be undone: event 2 has given person 1 a template") as caught:
+        undo(gallery, 1)
+    assert (caught.value.code, caught.value.hint) == ("cannot_undo", "Undo event 2 first: facecli people undo 2")
+    gallery.rename_person("Ana", "Bo")
+    with pytest.raises(GalleryError, match="event 3 has changed person 1 since"):
+        undo(gallery, 1)
+    undo(gallery, 2)  # in another order, where nothing stands against it
+    undo(gallery, 3)
+    undo(gallery, 1)
+    assert (gallery.people(), len(gallery.events())) == ([], 6)
+
+
+def test_undoing_does_not_take_a_name_that_was_given_since(gallery):
+    gallery.add_person("Ana")
+    gallery.remove_person("Ana")
+    gallery.add_person("Ana")
+    with pytest.raises(GalleryError, match="event 2 cannot be undone: somebody called Ana is already enrolled"):
+        undo(gallery, 2)
+
+
+def test_an_event_that_never_was_is_not_undone(gallery):
+    with pytest.raises(GalleryError, match="there is no event 7"):
+        undo(gallery, 7)
+
+
+def test_a_purge_is_final(gallery, template):
+    gallery.add_templates("Ana", [template(1)])
+    gallery.purge_person("Ana")
+    for event_id in (1, 2):
+        with pytest.raises(GalleryError, match="cannot be undone"):
+            undo(gallery, event_id)
+    assert gallery.events()[0].changes == (Change("name", 1, None, None), Change("owner", 1, None, 1))
+    with pytest.raises(UnknownPersonError):
+        gallery.purge_person("Ana")
+
+
+def test_a_template_of_another_person_survives_a_purge(gallery, template):
+    gallery.add_templates("Ana", [template(1), template(2)])
+    gallery.add_templates("Bo", [template(3)])
+    with gallery.edit("people move") as edit:
+        edit.give([2], edit.person("Bo").person_id)
+    assert gallery.purge_person("Ana") == 1
+    assert [each.template_id for each in gallery.templates()] == [2, 3]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["DELETE FROM events", "UPDATE events SET command = 'x'", "DELETE FROM changes", "UPDATE changes SET after = 3"],
+)
+def test_the_file_refuses_to_change_its_log(gallery, template, statement):
+    gallery.add_templates("Ana", [template(1)])
+    with pytest.raises(sqlite3.IntegrityError, match="never changed"):
+        gallery._connection.execute(statement)
+
+
+@pytest.mark.parametrize(
+    ("damage", "problem"),
+    [
+        ("UPDATE templates SET person_id = 2 WHERE template_id = 1", "vector of template 1 does not have"),
+        ("UPDATE templates SET quality = 0.1 WHERE template_id = 2", "facts of template 2 do not have"),
+        ("UPDATE people SET name = 'Zoe' WHERE person_id = 1", "person 1 is not as enrolled"),
+        ("DELETE FROM templates WHERE template_id = 3", "templates of sface are missing"),
+        ("DELETE FROM people WHERE person_id = 3", "people are missing"),
+        ("UPDATE templates SET is_negative = 1 WHERE template_id = 3", "vector of template 3 does not have"),
+        ("DROP TRIGGER changes_stay_on_UPDATE; UPDATE changes SET after = 'Zoe' WHERE subject_id = 3", "event 2"),
+        ("DROP TRIGGER events_stay_on_DELETE; DELETE FROM events WHERE event_id = 3", "history"),
+    ],
+)
+def test_damage_that_sqlite_cannot_know_of_is_named(gallery, template, damage, problem):
+    gallery.add_templates("Ana", [template(1), template(2)])
+    gallery.add_templates("Bo", [template(3)])
+    gallery.add_person("Cy")
+    gallery._connection.executescript("PRAGMA foreign_keys = OFF;" + damage)
+    assert any(problem in each for each in gallery.info(check=True).problems), gallery.info(check=True).problems
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE templates SET person_id = 2 WHERE template_id = 1",
+        "UPDATE people SET name = 'Zoe' WHERE person_id = 1",
+        "DELETE FROM templates WHERE template_id = 3",
+        "UPDATE templates SET template_id = 9 WHERE template_id = 3",
+    ],
+)
+def test_damage_is_never_searched(gallery, template, damage):
+    gallery.add_templates("Ana", [template(1), template(2)])
+    gallery.add_templates("Bo", [template(3)])
+    gallery._connection.execute(damage)
+    with pytest.raises(GalleryCorruptError):
+        gallery.matrix("sface")
