@@ -1,4 +1,4 @@
-"""``facecli people``: who is enrolled."""
+"""``facecli people list``, ``show``, ``rename`` and ``remove``."""
 
 from __future__ import annotations
 
@@ -7,17 +7,13 @@ from typing import Annotated
 
 import typer
 
-from facecli.cli.help import CommandGroup
 from facecli.cli.messages import say
 from facecli.cli.options import Call, command
 from facecli.errors import UsageError
 
-app = CommandGroup(help="See and change who is enrolled.")
-
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A person's name, as enrolled.", show_default=False)]
 
 
-@app.command("list")
 @command()
 def list_people(call: Call) -> int:
     """List everybody who is enrolled."""
@@ -34,7 +30,6 @@ def list_people(call: Call) -> int:
     return 0
 
 
-@app.command()
 @command()
 def show(call: Call, name: Name) -> int:
     """Show the photos that a person was enrolled from."""
@@ -60,7 +55,6 @@ def show(call: Call, name: Name) -> int:
     return 0
 
 
-@app.command()
 @command()
 def rename(
     call: Call,
@@ -77,14 +71,17 @@ def rename(
     return 0
 
 
-@app.command()
 @command()
 def remove(
     call: Call,
     name: Name,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> int:
-    """Forget a person with all templates; search files beside the gallery, which hold them too, are deleted."""
+    """Remove a person with all templates: they are never found again, until that is undone.
+
+    Search files beside the gallery, which hold them too, are deleted. What only purge destroys stays in the gallery
+    file: see "facecli people purge".
+    """
     from facecli.app import App
     from facecli.gallery import approximate_file, index_care
 
@@ -93,7 +90,7 @@ def remove(
         if not yes:
             if not sys.stdin.isatty():
                 raise UsageError(f"removing {person.name} needs to be confirmed", hint="Pass --yes.")
-            if not typer.confirm(f"Forget {person.name} with {_templates(person.template_count)}?", err=True):
+            if not typer.confirm(f"Remove {person.name} with {_templates(person.template_count)}?", err=True):
                 say("nothing was removed")
                 return 1
         count = gallery.remove_person(name)

@@ -1,0 +1,17 @@
+"""``facecli gallery``: the file that holds the people."""
+
+from __future__ import annotations
+
+from facecli.cli.gallery import index, info
+from facecli.cli.help import CommandGroup
+
+app = CommandGroup(help="See what the gallery file holds, and take care of it.")
+
+
+@app.callback()
+def _group() -> None:
+    """See what the gallery file holds, and take care of it."""
+
+
+app.command("info")(info.info)
+app.command("index")(index.index)

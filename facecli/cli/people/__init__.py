@@ -1,0 +1,19 @@
+"""``facecli people``: who is enrolled."""
+
+from __future__ import annotations
+
+from facecli.cli.help import CommandGroup
+from facecli.cli.people import listing
+
+app = CommandGroup(help="See and change who is enrolled.")
+
+
+@app.callback()
+def _group() -> None:
+    """See and change who is enrolled."""
+
+
+app.command("list")(listing.list_people)
+app.command("show")(listing.show)
+app.command("rename")(listing.rename)
+app.command("remove")(listing.remove)
