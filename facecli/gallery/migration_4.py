@@ -25,7 +25,9 @@ def copy_to_v4(connection: sqlite3.Connection) -> None:
     digest = 0
     for person_id, name, created_at in connection.execute("SELECT person_id, name, created_at FROM people").fetchall():
         checksum = text_checksum(person_id, name, created_at, None)
-        connection.execute("INSERT INTO people_4 VALUES (?, ?, ?, NULL, ?)", (person_id, name, created_at, checksum))
+        connection.execute(
+            "INSERT INTO people_4 VALUES (?, ?, ?, NULL, NULL, ?)", (person_id, name, created_at, checksum)
+        )
         _log(connection, [Change("name", person_id, None, name)], created_at)  # an event each: it says when
         digest += checksum
     connection.execute("UPDATE meta SET value = ? WHERE key = 'people_digest'", (digest,))
@@ -41,7 +43,7 @@ def copy_to_v4(connection: sqlite3.Connection) -> None:
             (sealed,) = template_checksums([vector], template_id, person_id)
             checksum = sealed ^ crc32(vector) ^ old  # a vector that was damaged stays as wrong as it was
             connection.execute(
-                "INSERT INTO templates_4 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
+                "INSERT INTO templates_4 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)",
                 (
                     *(template_id, person_id, model_id, vector, dimension, checksum),
                     *(text_checksum(model_id, *facts), 0, *facts),

@@ -117,6 +117,7 @@ _V4: Final[tuple[Step, ...]] = (
         person_id INTEGER PRIMARY KEY AUTOINCREMENT,
         name TEXT NOT NULL UNIQUE CHECK (typeof(name) = 'text' AND name <> ''),
         created_at TEXT NOT NULL,  -- ISO 8601, UTC
+        lookup BLOB UNIQUE,  -- keyed hash of the name where that is encrypted, else NULL
         consent TEXT,  -- why this person may be enrolled, and until when; NULL if nothing is known
         checksum INTEGER NOT NULL  -- CRC-32 of the row
     )
@@ -126,6 +127,7 @@ _V4: Final[tuple[Step, ...]] = (
         crop_id INTEGER PRIMARY KEY AUTOINCREMENT,
         image BLOB NOT NULL,  -- a JPEG file
         landmarks BLOB NOT NULL,  -- (5, 2) little-endian float32, pixels of the image
+        sealed_for INTEGER,  -- person_id whose key it is encrypted with, NULL if it is not
         checksum INTEGER NOT NULL  -- CRC-32 of both
     )
     """,
@@ -148,7 +150,8 @@ _V4: Final[tuple[Step, ...]] = (
         box_bottom REAL NOT NULL,
         created_at TEXT NOT NULL,  -- ISO 8601, UTC
         crop_id INTEGER REFERENCES crops (crop_id) ON DELETE SET NULL,
-        CHECK (typeof(vector) = 'blob' AND length(vector) = 4 * dimension),
+        sealed_for INTEGER,  -- person_id whose key vector and source are encrypted with, NULL if they are not
+        CHECK (typeof(vector) = 'blob' AND length(vector) = 4 * dimension + (sealed_for IS NOT NULL) * 28),
         CHECK (typeof(source) = 'blob')
     )
     """,
@@ -171,6 +174,21 @@ _V4: Final[tuple[Step, ...]] = (
     """,
     "CREATE INDEX templates_by_photo ON templates (content_hash)",
     "CREATE INDEX templates_by_crop ON templates (crop_id)",
+    """
+    CREATE TABLE vault (  -- the master key of an encrypted gallery; no row in one that is not
+        only INTEGER PRIMARY KEY CHECK (only = 1),
+        kind TEXT NOT NULL,  -- what the wrapping key is made from
+        salt BLOB NOT NULL,
+        cost INTEGER NOT NULL,  -- log2 of scrypt's N; 0 where none is needed
+        wrapped BLOB NOT NULL  -- nonce, ciphertext and tag
+    )
+    """,
+    """
+    CREATE TABLE person_keys (  -- destroying a row destroys what is encrypted with it
+        person_id INTEGER PRIMARY KEY,
+        wrapped BLOB NOT NULL  -- nonce, ciphertext and tag, by the master key
+    )
+    """,
     *KEPT,
 )
 
