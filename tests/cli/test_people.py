@@ -94,7 +94,7 @@ def test_remove_asks_nobody_who_cannot_answer(run, gallery: Path) -> None:
 def test_remove_asks(
     run, gallery: Path, monkeypatch: pytest.MonkeyPatch, answer: bytes, code: int, left: list[str]
 ) -> None:
-    from facecli.cli import people
+    from facecli.cli.people import listing
 
     class Terminal:
         """The system module, with a standard input that says it is a terminal."""
@@ -106,12 +106,12 @@ def test_remove_asks(
             def isatty() -> bool:
                 return True
 
-    monkeypatch.setattr(people, "sys", Terminal)
+    monkeypatch.setattr(listing, "sys", Terminal)
 
     done = run("people", "remove", "Barack Obama", stdin=answer)
 
     assert done.code == code
-    assert "Forget Barack Obama with 1 template?" in done.err
+    assert "Remove Barack Obama with 1 template?" in done.err
     assert done.err.endswith("was removed with 1 template\n" if code == 0 else "nothing was removed\n")
     assert names(run) == left
 
