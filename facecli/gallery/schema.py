@@ -172,6 +172,10 @@ _V4: Final[tuple[Step, ...]] = (
     CREATE INDEX templates_by_model ON templates (model_id, person_id)
     WHERE person_id IS NOT NULL AND is_negative = 0
     """,
+    """
+    CREATE INDEX negatives_by_model ON templates (model_id, person_id)
+    WHERE person_id IS NOT NULL AND is_negative = 1
+    """,
     "CREATE INDEX templates_by_photo ON templates (content_hash)",
     "CREATE INDEX templates_by_crop ON templates (crop_id)",
     """
