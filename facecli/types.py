@@ -212,7 +212,8 @@ class Candidate:
     """One enrolled person as an answer to a probe; rank 1 is the nearest.
 
     `score` is that of the person's nearest template, which `template_id` names, or of the mean of their templates if
-    that is nearer.
+    that is nearer. `is_barred` says that the probe is as near, or nearer, to a face that was said not to be this
+    person's: they are not named.
     """
 
     rank: int
@@ -220,9 +221,10 @@ class Candidate:
     name: str
     template_id: int
     score: float  # cosine similarity in [-1, 1]
+    is_barred: bool = False
 
 
-Rejection: TypeAlias = Literal["low_quality"]
+Rejection: TypeAlias = Literal["low_quality", "not_this_person"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,14 +237,16 @@ class Identification:
         Rank 1 first.
     threshold : float
     person : Candidate or None
-        None when no candidate reached the threshold, or the face was rejected: the face is unknown.
+        The nearest candidate that is not barred, if it reached the threshold. None when none did, or the face was
+        rejected: the face is unknown.
     fpir : float or None
         Share of strangers' searches that the threshold was chosen to give a name to; None where the user gave it.
     probability : float or None
-        That the nearest candidate is the right person, if half of all faces searched are of people enrolled; None
-        where the model's scores were not measured, or nobody is enrolled.
-    rejection : {"low_quality"} or None
-        Why the face is not named whatever its candidates score; None where the threshold decided.
+        That the nearest candidate that is not barred is the right person, if half of all faces searched are of people
+        enrolled; None where the model's scores were not measured, or there is no such candidate.
+    rejection : {"low_quality", "not_this_person"} or None
+        Why the face is not named whatever its candidates score: it is too poor, or those who reached the threshold are
+        barred. None where the threshold decided.
     """
 
     candidates: tuple[Candidate, ...]
@@ -251,6 +255,11 @@ class Identification:
     fpir: float | None = None
     probability: float | None = None
     rejection: Rejection | None = None
+
+    @property
+    def nearest(self) -> Candidate | None:
+        """The nearest candidate that is not barred."""
+        return next((each for each in self.candidates if not each.is_barred), None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

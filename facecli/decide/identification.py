@@ -61,7 +61,11 @@ class DecisionRule:
 
 
 def identify(candidates: Iterable[Candidate], rule: DecisionRule) -> Identification:
-    """Name the nearest candidate if it reaches the threshold, and nobody otherwise.
+    """Name the nearest candidate that is not barred if it reaches the threshold, and nobody otherwise.
+
+    A threshold promises in how many searches for strangers *anybody* reaches it. Those barred only shorten the list of
+    who can: whoever is named in place of one of them reached the threshold before, so a search that gives a name now
+    gave one without the bar. The promise holds, and the rate can only be lower.
 
     Parameters
     ----------
@@ -70,13 +74,16 @@ def identify(candidates: Iterable[Candidate], rule: DecisionRule) -> Identificat
     rule : DecisionRule
     """
     ranked = tuple(sorted(candidates, key=lambda candidate: candidate.rank))
-    nearest = ranked[0] if ranked else None
+    nearest = next((each for each in ranked if not each.is_barred), None)
+    person = nearest if nearest is not None and is_match(nearest.score, rule.threshold) else None
+    barred = person is None and any(each.is_barred and is_match(each.score, rule.threshold) for each in ranked)
     return Identification(
         candidates=ranked,
         threshold=rule.threshold,
-        person=nearest if nearest is not None and is_match(nearest.score, rule.threshold) else None,
+        person=person,
         fpir=rule.choice.fpir if rule.choice else None,
         probability=rule.calibration.probability(nearest.score) if nearest and rule.calibration else None,
+        rejection="not_this_person" if barred else None,
     )
 
 

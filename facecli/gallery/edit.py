@@ -73,20 +73,25 @@ class Edit:
         """
         self._change("name", person_id, name)
 
-    def add_template(self, person_id: int, template: NewTemplate, source: bytes) -> int | None:
+    def add_template(
+        self, person_id: int, template: NewTemplate, source: bytes, *, is_negative: bool = False
+    ) -> int | None:
         """Add a template and return its id; None if this face of this photo is there already.
+
+        With `is_negative` it says that the face is not this person's. What was said of the face before is taken back:
+        it is not the person's template and the opposite at once.
 
         Raises
         ------
         ModelMismatchError
             If the model's vectors here have another length.
         """
-        if rows.has_face(
-            self._connection, person_id, template.embedding.model_id, template.content_hash, template.box_xyxy
-        ):
+        model_id, photo, box = template.embedding.model_id, template.content_hash, template.box_xyxy
+        if rows.has_face(self._connection, person_id, model_id, photo, box, is_negative):
             return None
-        template_id = rows.insert_template(self._connection, template, source, self._now)
-        self._model_id = template.embedding.model_id
+        self.give(rows.of_face(self._connection, person_id, photo, box, not is_negative), None)
+        template_id = rows.insert_template(self._connection, template, source, self._now, is_negative=is_negative)
+        self._model_id = model_id
         self._change("owner", template_id, person_id)
         return template_id
 

@@ -152,21 +152,41 @@ def _declare_model(connection: sqlite3.Connection, model_id: str, dimension: int
         )
 
 
-def templates(connection: sqlite3.Connection, path: str, person_id: int | None, model_id: str | None) -> list[Template]:
-    """Return templates by template_id."""
+def templates(
+    connection: sqlite3.Connection, path: str, person_id: int | None, model_id: str | None, is_negative: bool = False
+) -> list[Template]:
+    """Return templates by template_id: those that say who somebody is, or those that say who not."""
+    wanted = {"person_id": person_id, "model_id": model_id}
+    given = {column: value for column, value in wanted.items() if value is not None}
+    # Written out, as an index of some rows serves only what names these in so many words.
+    conditions = ["person_id IS NOT NULL", f"is_negative = {int(is_negative)}", *(f"{column} = ?" for column in given)]
     found = connection.execute(
-        _TEMPLATE + "WHERE person_id IS NOT NULL AND is_negative = 0"
-        " AND (?1 IS NULL OR person_id = ?1) AND (?2 IS NULL OR model_id = ?2) ORDER BY template_id",
-        (person_id, model_id),
+        f"{_TEMPLATE} WHERE {' AND '.join(conditions)} ORDER BY template_id", tuple(given.values())
     )
-    return [_template(row, path) for row in found]
+    return [_template(row, path, is_negative) for row in found]
 
 
-def _template(row: tuple[Any, ...], path: str) -> Template:
+def of_face(
+    connection: sqlite3.Connection, person_id: int, content_hash: str, box_xyxy: FloatArray, is_negative: bool
+) -> list[int]:
+    """Return a person's templates of a face, given by photo (SHA-256, hex) and box, of whatever model."""
+    found = connection.execute(
+        "SELECT template_id, box_left, box_top, box_right, box_bottom FROM templates"
+        " WHERE content_hash = ? AND person_id = ? AND is_negative = ? ORDER BY template_id",
+        (content_hash, person_id, is_negative),
+    )
+    return [
+        template_id
+        for template_id, *box in found
+        if iou(box_xyxy[None], np.array([box], np.float32)).max() >= SAME_FACE_IOU
+    ]
+
+
+def _template(row: tuple[Any, ...], path: str, is_negative: bool) -> Template:
     template_id, person_id, model_id, vector, checksum, facts_checksum, *facts = row
     quality, source, content_hash, *box, created_at = facts
     try:
-        if [checksum] != template_checksums([vector], template_id, person_id):
+        if [checksum] != template_checksums([vector], template_id, person_id, is_negative):
             raise corrupt_error(path, f"the vector of template {template_id} does not have its checksum")
         if facts_checksum != text_checksum(model_id, *facts):
             raise corrupt_error(path, f"the facts of template {template_id} do not have their checksum")

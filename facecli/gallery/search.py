@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
 
 import numpy as np
 
@@ -10,6 +12,7 @@ from facecli.errors import ModelMismatchError
 from facecli.gallery.approximate_index import Recall
 from facecli.gallery.array_file import DamagedFileError
 from facecli.gallery.loading import FinderMaker, LoadedTemplates, load
+from facecli.gallery.negatives import Negatives
 from facecli.gallery.person_means import MEAN
 from facecli.gallery.records import TemplateMatrix
 from facecli.gallery.store import Gallery
@@ -33,6 +36,8 @@ class GallerySearch:
         self._gallery = gallery
         self._make_finder = make_finder
         self._loaded: LoadedTemplates | None = None
+        self._day: date | None = None
+        self._negatives = Negatives({})
 
     def candidates(self, embeddings: Sequence[Embedding], k: int) -> list[tuple[Candidate, ...]]:
         """Rank the people nearest to each embedding.
@@ -42,12 +47,13 @@ class GallerySearch:
         embeddings : sequence of Embedding
             All of one model.
         k : int
-            How many people for each; fewer come back where fewer are enrolled.
+            How many people for each; fewer come back where fewer are enrolled. Where all of these are barred, more
+            come back, up to the first who is not.
 
         Returns
         -------
         list of tuple of Candidate
-            For each embedding, rank 1 first; empty tuples where nobody is enrolled.
+            For each embedding, rank 1 first, those barred included; empty tuples where nobody is enrolled.
 
         Raises
         ------
@@ -66,11 +72,35 @@ class GallerySearch:
             )
         loaded = self._loaded_for(model_ids[0])
         try:
-            return _candidates(loaded, embeddings, k)
+            return self._candidates(loaded, embeddings, k)
         except DamagedFileError:
             # The gallery itself is read once more; what it says is what counts.
-            loaded = self._loaded = load(self._gallery, model_ids[0], self._make_finder, anew=True)
-            return _candidates(loaded, embeddings, k)
+            return self._candidates(self._load(model_ids[0], anew=True), embeddings, k)
+
+    def _candidates(
+        self, loaded: LoadedTemplates, embeddings: Sequence[Embedding], k: int
+    ) -> list[tuple[Candidate, ...]]:
+        """Rank people, and mark those barred."""
+        found = _candidates(loaded, embeddings, k)
+        if not self._negatives:
+            return found
+        answers = [self._marked(people, embedding) for people, embedding in zip(found, embeddings, strict=True)]
+        for number, people in enumerate(answers):
+            deeper = k
+            while len(people) == deeper and all(each.is_barred for each in people):
+                deeper *= 2
+                (more,) = _candidates(loaded, embeddings[number : number + 1], deeper)
+                people = self._marked(more, embeddings[number])
+            answers[number] = _up_to_the_first(people, k)
+        return answers
+
+    def _marked(self, people: Sequence[Candidate], embedding: Embedding) -> tuple[Candidate, ...]:
+        return tuple(
+            replace(each, is_barred=True)
+            if self._negatives.bars(each.person_id, embedding.vector, each.score)
+            else each
+            for each in people
+        )
 
     def matrix(self, model_id: str) -> TemplateMatrix:
         """Return the templates of a model as they are searched: with the mean of each person's, as template `MEAN`.
@@ -84,7 +114,7 @@ class GallerySearch:
         try:
             loaded.matrix.sample()
         except DamagedFileError:
-            loaded = self._loaded = load(self._gallery, model_id, self._make_finder, anew=True)
+            loaded = self._load(model_id, anew=True)
         return loaded.matrix
 
     def recall(self, model_id: str) -> Recall | None:
@@ -99,10 +129,17 @@ class GallerySearch:
         return None if approximate is None else approximate.recall
 
     def _loaded_for(self, model_id: str) -> LoadedTemplates:
-        loaded = self._loaded
-        if loaded is None or (loaded.matrix.model_id, loaded.matrix.revision) != (model_id, self._gallery.revision):
+        loaded, today = self._loaded, self._gallery.today()
+        known = (loaded.matrix.model_id, loaded.matrix.revision, self._day) if loaded is not None else None
+        if loaded is None or known != (model_id, self._gallery.revision, today):
             self._loaded = loaded = None  # let go before the next one is read
-            loaded = self._loaded = load(self._gallery, model_id, self._make_finder)
+            self._day = today  # consent ends at midnight, which changes nothing in the file
+            loaded = self._load(model_id)
+        return loaded
+
+    def _load(self, model_id: str, *, anew: bool = False) -> LoadedTemplates:
+        self._loaded = loaded = load(self._gallery, model_id, self._make_finder, anew=anew)
+        self._negatives = Negatives.of(self._gallery, model_id)
         return loaded
 
 
@@ -123,6 +160,12 @@ def _candidates(loaded: LoadedTemplates, embeddings: Sequence[Embedding], k: int
         )
         for people, embedding in zip(found, embeddings, strict=True)
     ]
+
+
+def _up_to_the_first(people: tuple[Candidate, ...], k: int) -> tuple[Candidate, ...]:
+    """Return `k` people, or more up to the first who is not barred."""
+    barred = next((number for number, each in enumerate(people) if not each.is_barred), len(people))
+    return people[: max(k, barred + 1)]
 
 
 def _nearest_template(loaded: LoadedTemplates, person_id: int, embedding: Embedding) -> int:

@@ -242,10 +242,13 @@ class Gallery:
             )
         return count
 
-    def add_templates(self, name: str, new: Sequence[NewTemplate], *, command: str = "enroll") -> list[int | None]:
+    def add_templates(
+        self, name: str, new: Sequence[NewTemplate], *, command: str = "enroll", is_negative: bool = False
+    ) -> list[int | None]:
         """Enrol faces of a person, who is made if unknown: all of them in one transaction, or none.
 
-        A face that this person already has, from the same photo (by content), is left as it is.
+        A face that this person already has, from the same photo (by content), is left as it is. With `is_negative` the
+        faces are said not to be this person's. Either takes back what was said of the same face before.
 
         Returns
         -------
@@ -268,13 +271,19 @@ class Gallery:
             person = person_rows.person(self._connection, self.path, name)
             person_id = person.person_id if person else edit.add_person(name)
             return [
-                edit.add_template(person_id, template, source) for template, source in zip(new, sources, strict=True)
+                edit.add_template(person_id, template, source, is_negative=is_negative)
+                for template, source in zip(new, sources, strict=True)
             ]
 
-    def templates(self, person_id: int | None = None, model_id: str | None = None) -> list[Template]:
-        """Return the templates of a person, of a model, or all, in the order of their enrolment."""
+    def templates(
+        self, person_id: int | None = None, model_id: str | None = None, *, is_negative: bool = False
+    ) -> list[Template]:
+        """Return the templates of a person, of a model, or all, in the order of their enrolment.
+
+        Those that say who somebody is; with `is_negative` those that say who not, and never name anybody.
+        """
         with translated(self.path):
-            return rows.templates(self._connection, self.path, person_id, model_id)
+            return rows.templates(self._connection, self.path, person_id, model_id, is_negative)
 
     def photo_owners(self, content_hash: str, box_xyxy: FloatArray) -> tuple[str, ...]:
         """Return who has templates of a face, given by photo (SHA-256, hex) and box; the first enrolled first."""

@@ -38,7 +38,7 @@ COLUMNS: Final = (
     "person_id",
     "score",  # of the person named, or of the nearest
     "threshold",
-    "nearest",  # first candidate, named or not
+    "nearest",  # first candidate that is not barred, named or not
     "nearest_person_id",
     "elapsed_ms",  # of the photo, repeated for each face; empty where it was not taken
     "fpir",  # share of strangers' searches that the threshold lets through; empty where it was given
@@ -110,7 +110,7 @@ def _row(record: dict[str, Any], face: dict[str, Any] | None, number: int) -> di
     if face is None:
         return row
     quality = face.get("quality", {})
-    nearest: dict[str, Any] = next(iter(face.get("candidates", ())), {})
+    nearest: dict[str, Any] = next((each for each in face.get("candidates", ()) if not each["barred"]), {})
     return (
         row
         | dict(zip(("left", "top", "right", "bottom"), face["box"], strict=True))

@@ -89,6 +89,7 @@ def _identification_record(identification: Identification) -> dict[str, Any]:
                 "name": candidate.name,
                 "person_id": int(candidate.person_id),
                 "score": rounded_score(candidate.score, threshold),
+                "barred": candidate.is_barred,
             }
             for candidate in identification.candidates
         ],
@@ -96,10 +97,9 @@ def _identification_record(identification: Identification) -> dict[str, Any]:
 
 
 def best_score(identification: Identification) -> float | None:
-    """Score of the person named or, of an unknown face, of the nearest candidate; None in an empty gallery."""
-    if identification.person is not None:
-        return identification.person.score
-    return identification.candidates[0].score if identification.candidates else None
+    """Score of the person named or, of an unknown face, of the nearest candidate that is not barred; None without."""
+    shown = identification.person or identification.nearest
+    return None if shown is None else shown.score
 
 
 def rounded(value: float | None, decimals: int) -> float | None:

@@ -138,6 +138,9 @@ def unknown_words(face: Face) -> str:
     """Return what stands for a name that is not known: ``unknown``, or why: ``unknown (too small)``."""
     if face.identification is None or face.identification.rejection is None:
         return UNKNOWN
+    if face.identification.rejection == "not_this_person":
+        barred = (each.name for each in face.identification.candidates if each.is_barred)
+        return f"{UNKNOWN} (not {visible(next(barred, 'this person'))})"
     quality = face.quality
     reason = None if quality is None else (*quality.reasons, quality.weakest)[0]
     return f"{UNKNOWN} ({'low quality' if reason is None else REASONS.get(reason, reason)})"
@@ -154,6 +157,7 @@ def _identification_cells(face: Face, identification: Identification) -> dict[st
     }
     if person is None:
         nearest = (
+            f"{'not ' if candidate.is_barred else ''}"
             f"{visible(candidate.name)} {_number(rounded_score(candidate.score, threshold, SCORE_DECIMALS))}"
             for candidate in identification.candidates
         )

@@ -78,7 +78,11 @@ def _identified(
 
 def _rejections(faces: Iterable[Face], min_quality: float) -> tuple[str, ...]:
     """Return one warning for all faces of a photo that are too poor to be named: how many, why, and what to do."""
-    poor = [face.quality for face in faces if face.quality and face.identification and face.identification.rejection]
+    poor = [
+        face.quality
+        for face in faces
+        if face.quality and face.identification and face.identification.rejection == "low_quality"
+    ]
     if not poor:
         return ()
     reasons = [reason for reason in ADVICE if any(reason in reasons_of(quality) for quality in poor)]

@@ -1,6 +1,7 @@
 import math
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -14,8 +15,8 @@ ANA, BO = 1, 2
 NAMES = {ANA: "Ana", BO: "Bo"}
 
 
-def candidate(rank: int, person_id: int, score: float) -> Candidate:
-    return Candidate(rank=rank, person_id=person_id, name=NAMES[person_id], template_id=rank, score=score)
+def candidate(rank: int, person_id: int, score: float, *, is_barred: bool = False) -> Candidate:
+    return Candidate(rank, person_id, NAMES[person_id], template_id=rank, score=score, is_barred=is_barred)
 
 
 def named(person_id: int) -> Identification:
@@ -32,6 +33,30 @@ def test_the_nearest_candidate_is_named_at_the_threshold_and_the_order_given_doe
 
 def test_below_the_threshold_nobody_is_named_but_the_candidates_stay():
     assert (UNKNOWN.candidates, UNKNOWN.person) == ((candidate(1, ANA, 0.4),), None)
+
+
+@pytest.mark.parametrize(
+    ("second", "named", "rejection"), [(0.6, BO, None), (0.4, None, "not_this_person"), (None, None, "not_this_person")]
+)
+def test_who_is_barred_is_not_named_and_the_next_one_may_be(second, named, rejection):
+    candidates = [candidate(1, ANA, 0.9, is_barred=True)] + ([candidate(2, BO, second)] if second else [])
+    answer = identify(candidates, DecisionRule(0.5))
+    assert (answer.person and answer.person.person_id, answer.rejection) == (named, rejection)
+    assert answer.candidates == tuple(candidates)
+
+
+def test_a_bar_below_the_threshold_is_no_reason():
+    answer = identify([candidate(1, ANA, 0.4, is_barred=True)], DecisionRule(0.5))
+    assert (answer.person, answer.rejection, answer.nearest) == (None, None, None)
+
+
+@given(st.lists(st.tuples(st.floats(-1, 1), st.booleans()), max_size=5), st.floats(-1, 1))
+def test_bars_give_no_name_to_a_face_that_had_none(found, threshold):
+    scores = sorted((score for score, _ in found), reverse=True)
+    barred = [is_barred for _, is_barred in found]
+    free = [candidate(rank, ANA, score) for rank, score in enumerate(scores, 1)]
+    held = [replace(each, is_barred=bar) for each, bar in zip(free, barred, strict=True)]
+    assert identify(held, DecisionRule(threshold)).person is None or identify(free, DecisionRule(threshold)).person
 
 
 def test_an_empty_gallery_names_nobody():

@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
+from photo_results import ADA, WANG, make_face
 
 from facecli.report.csv_rows import COLUMNS, csv_line
 from facecli.report.formats import open_writer
-from facecli.types import PhotoError, PhotoResult
+from facecli.types import Identification, PhotoError, PhotoResult
 
 
 def written(*results: PhotoResult, **options: bool) -> str:
@@ -66,3 +68,10 @@ def test_undecodable_path_is_written_as_its_bytes(failed: PhotoResult) -> None:
     with open_writer("csv", stream) as writer:
         writer.write(failed)
     assert raw.getvalue().splitlines()[1].startswith(b"photos/bad\xff.jpg,error,")
+
+
+def test_the_nearest_is_somebody_who_may_be_named() -> None:
+    barred = Identification((replace(ADA, is_barred=True), WANG), 0.3, None, rejection="not_this_person")
+    (row,) = csv.DictReader(io.StringIO(written(PhotoResult("x", "ok", faces=(make_face(identification=barred),)))))
+
+    assert (row["nearest"], row["score"], row["rejection"]) == ("王小明", "0.1", "not_this_person")

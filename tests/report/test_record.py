@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from photo_results import ADA, make_face
+from photo_results import ADA, WANG, make_face
 
 from facecli.report.record import float32_values, photo_record, plain, rounded_score
 from facecli.types import Identification, PhotoResult
@@ -36,8 +37,8 @@ def test_record_of_a_named_face_is_the_documented_object(named: PhotoResult) -> 
                 "probability": 0.9991,
                 "rejection": None,
                 "candidates": [
-                    {"name": "Ada Lovelace", "person_id": 1, "score": 0.7123},
-                    {"name": "王小明", "person_id": 3, "score": 0.1},
+                    {"name": "Ada Lovelace", "person_id": 1, "score": 0.7123, "barred": False},
+                    {"name": "王小明", "person_id": 3, "score": 0.1, "barred": False},
                 ],
             }
         ],
@@ -116,3 +117,19 @@ def test_a_rejected_face_has_a_reason_instead_of_a_name() -> None:
 
     assert (record["name"], record["rejection"], record["score"]) == (None, "low_quality", 0.7123)
     assert [candidate["name"] for candidate in record["candidates"]] == ["Ada Lovelace"]
+
+
+def test_whom_a_face_was_said_not_to_be_is_neither_its_name_nor_its_score() -> None:
+    candidates = (replace(ADA, is_barred=True), WANG)
+    unknown = Identification(candidates, 0.3, None, rejection="not_this_person")
+    named = Identification(candidates, 0.1, WANG)
+    alone = Identification(candidates[:1], 0.3, None, rejection="not_this_person")
+    faces = tuple(make_face(identification=each) for each in (unknown, named, alone))
+    records = photo_record(PhotoResult("x", "ok", faces=faces))["faces"]
+
+    assert [(each["name"], each["score"], each["rejection"]) for each in records] == [
+        (None, 0.1, "not_this_person"),
+        ("王小明", 0.1, None),
+        (None, None, "not_this_person"),
+    ]
+    assert [each["barred"] for each in records[0]["candidates"]] == [True, False]

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import io
 import unicodedata
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from photo_results import ADA, make_face
+from photo_results import ADA, WANG, make_face
 
 from facecli.report.formats import open_writer, print_rows
 from facecli.types import Candidate, Identification, PhotoError, PhotoResult, Quality
@@ -117,3 +118,12 @@ def test_a_rejected_face_says_why(quality: Quality | None, why: str) -> None:
 
     assert f"unknown ({why})" in text
     assert "Ada Lovelace 0.712" in text
+
+
+def test_a_face_that_is_not_the_nearest_person_says_so() -> None:
+    barred = Identification((replace(ADA, is_barred=True), WANG), 0.3, None, rejection="not_this_person")
+    text = written(PhotoResult("x.jpg", "ok", faces=(make_face(identification=barred),)), width=120)
+
+    assert "unknown (not Ada" in text
+    assert "not Ada Lovelace 0.712" in text
+    assert " 0.100  " in text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -165,7 +165,9 @@ def _searched(
             yield Probe(name, path, is_mated, error=face)
             continue
         left, top, right, bottom = map(float, face.detection.box_xyxy)
-        candidates = next(answers)
+        # Who is barred is never named: a search is evaluated as if they were not enrolled.
+        candidates = [each for each in next(answers) if not each.is_barred]
+        candidates = [replace(each, rank=rank) for rank, each in enumerate(candidates, 1)]
         yield Probe(
             name,
             path,
