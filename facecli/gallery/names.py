@@ -32,18 +32,35 @@ def normalise_name(name: str) -> str:
     result = unicodedata.normalize("NFC", name).strip()
     if not any(character.isprintable() for character in result):
         raise InputError("a name is empty", hint="Give the person a name with at least one visible character.")
-    for character in result:
-        if unicodedata.category(character) in FORBIDDEN_CATEGORIES or character in FORBIDDEN_CHARACTERS:
-            raise InputError(
-                f"the name {result!a} holds the control character U+{ord(character):04X}",
-                hint="Leave line breaks, tabs and other control characters out of names.",
-            )
+    refuse_forbidden(result, f"the name {result!a}", "names")
     if len(result) > MAX_NAME_LENGTH:
         raise InputError(
             f"the name that starts with {result[:40]!r} has {len(result)} characters",
             hint=f"A name may have {MAX_NAME_LENGTH}.",
         )
     return result
+
+
+def refuse_forbidden(text: str, what: str, whats: str = "it") -> None:
+    """Refuse a text that could break a line, or reorder what stands around it.
+
+    Parameters
+    ----------
+    text : str
+    what, whats : str
+        What it is, for the message and for the hint.
+
+    Raises
+    ------
+    InputError
+        If it holds a control character.
+    """
+    for character in text:
+        if unicodedata.category(character) in FORBIDDEN_CATEGORIES or character in FORBIDDEN_CHARACTERS:
+            raise InputError(
+                f"{what} holds the control character U+{ord(character):04X}",
+                hint=f"Leave line breaks, tabs and other control characters out of {whats}.",
+            )
 
 
 def near_names(name: str, known: Iterable[str]) -> list[str]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+from datetime import date
+from shlex import quote
 from typing import Any, Final
 
-from facecli.errors import UnknownPersonError
+from facecli.errors import GalleryCorruptError, UnknownPersonError
 from facecli.gallery.checksums import text_checksum
+from facecli.gallery.consent import Consent
 from facecli.gallery.names import near_names
 from facecli.gallery.translation import corrupt_error
 from facecli.types import Person
@@ -21,6 +24,7 @@ _PERSON: Final = """
     ), created_at, consent, checksum
     FROM people
 """
+_SEALED: Final = "SELECT person_id, name, created_at, consent, checksum FROM people"
 
 
 def people(connection: sqlite3.Connection, path: str) -> list[Person]:
@@ -81,6 +85,36 @@ def names(connection: sqlite3.Connection, path: str, model_id: str) -> dict[int,
         _refuse_damaged(row, path)
         result[row[0]] = row[1]
     return result
+
+
+def consents(connection: sqlite3.Connection, path: str) -> dict[int, Consent]:
+    """Return what is known about consent, by person_id; those of whom nothing is known are left out."""
+    return {row[0]: _consent(row, path) for row in connection.execute(f"{_SEALED} WHERE consent IS NOT NULL")}
+
+
+def expired(connection: sqlite3.Connection, path: str, today: date) -> list[Person]:
+    """Return everybody whose consent has ended, by person_id; read in milliseconds where few consents end."""
+    found = []
+    for (text,) in connection.execute(
+        # An index holds the texts, and many people may share one.
+        "SELECT DISTINCT consent FROM people WHERE consent IS NOT NULL AND instr(consent, '\"expires\"')"
+    ).fetchall():
+        for row in connection.execute(f"{_SEALED} WHERE consent = ?", (text,)).fetchall():
+            if not _consent(row, path).is_expired(today):
+                break
+            found.append(Person(row[0], row[1], 0, row[2]))
+    return sorted(found, key=lambda person: person.person_id)
+
+
+def _consent(row: tuple[Any, ...], path: str) -> Consent:
+    _refuse_damaged(row, path)
+    try:
+        return Consent.of_text(row[3])
+    except ValueError as error:
+        raise GalleryCorruptError(
+            f"what {path} says about the consent of {row[1]} cannot be read: {error}",
+            hint=f"Say it again, or: facecli people consent {quote(row[1])} --clear",
+        ) from error
 
 
 def consent(connection: sqlite3.Connection, path: str, person_id: int) -> str | None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from datetime import date
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facecli.errors import GeometryError, ModelMismatchError
 from facecli.gallery import person_rows
@@ -234,8 +236,11 @@ def count_templates(connection: sqlite3.Connection, path: str) -> dict[str, int]
     return counts
 
 
-def matrix(connection: sqlite3.Connection, path: str, model_id: str) -> TemplateMatrix:
-    """Return all templates of a model, sorted by person and then by template."""
+def matrix(connection: sqlite3.Connection, path: str, model_id: str, today: date) -> TemplateMatrix:
+    """Return all templates of a model, sorted by person and then by template.
+
+    All are read and checked; those of people whose consent has expired by `today` are left out.
+    """
     counts = count_templates(connection, path)
     count = counts.pop(model_id, 0)
     if not count and counts:
@@ -269,11 +274,26 @@ def matrix(connection: sqlite3.Connection, path: str, model_id: str) -> Template
         start = stop
     names = person_rows.names(connection, path, model_id)
     named = all(person_id in names for person_id in np.unique(ids[1]).tolist())
+    expired = {person.person_id for person in person_rows.expired(connection, path, today)} & names.keys()
     if start != count or digest or not named or (np.diff(ids[1]) < 0).any():
         raise corrupt_error(path, "its tables and indexes contradict each other")
+    if expired:
+        vectors, ids = _kept(vectors, ids, ~np.isin(ids[1], list(expired)))
+        names = {person_id: name for person_id, name in names.items() if person_id not in expired}
     for array in (vectors, ids):
         array.flags.writeable = False
     return TemplateMatrix(model_id, vectors, ids[0], ids[1], names, revision(connection, path))
+
+
+def _kept(
+    vectors: FloatArray, ids: NDArray[np.int64], keep: NDArray[np.bool_]
+) -> tuple[FloatArray, NDArray[np.int64]]:
+    """Move the rows to keep to the front, where they are: no second copy of all vectors."""
+    kept = np.flatnonzero(keep)
+    for start in range(0, len(kept), FETCH_ROWS):
+        part = kept[start : start + FETCH_ROWS]
+        vectors[start : start + len(part)] = vectors[part]
+    return vectors[: len(kept)], ids[:, keep]
 
 
 def _model(connection: sqlite3.Connection, path: str, model_id: str) -> tuple[int, int]:

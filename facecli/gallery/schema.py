@@ -178,6 +178,7 @@ _V4: Final[tuple[Step, ...]] = (
     """,
     "CREATE INDEX templates_by_photo ON templates (content_hash)",
     "CREATE INDEX templates_by_crop ON templates (crop_id)",
+    "CREATE INDEX people_by_consent ON people (consent) WHERE consent IS NOT NULL",
     """
     CREATE TABLE vault (  -- the master key of an encrypted gallery; no row in one that is not
         only INTEGER PRIMARY KEY CHECK (only = 1),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from facecli.gallery import rows
+from facecli.gallery import person_rows, rows
 from facecli.gallery.store import Gallery
 from facecli.gallery.translation import translated
 from facecli.sqlite_file import transaction
@@ -51,6 +51,8 @@ def stamp_of(gallery: Gallery, model_id: str) -> Stamp:
             "templates": list(templates),
             "newest": [list(each) for each in newest],
             "people": list(connection.execute(_PEOPLE).fetchone()),
+            # Who is left out. The rest stays the same when somebody's consent ends.
+            "expired": [person.person_id for person in person_rows.expired(connection, gallery.path, gallery.today())],
         }
 
 

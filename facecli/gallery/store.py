@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -14,6 +14,7 @@ from typing import Final, Self
 from facecli.errors import GalleryLockedError, InputError
 from facecli.gallery import calibration_rows, history, person_rows, rows, soundness
 from facecli.gallery.connection import connect
+from facecli.gallery.consent import Consent, today
 from facecli.gallery.edit import Edit
 from facecli.gallery.history import Event
 from facecli.gallery.names import normalise_name
@@ -34,6 +35,14 @@ class Gallery:
     One object serves one thread; several objects, threads and processes may open the same file. Every change is one
     transaction that is on the disk when the call returns, and none of it if it raises.
 
+    Attributes
+    ----------
+    path : str
+    read_only : bool
+        Whether it can only be read.
+    today : callable
+        Gives the date, in UTC, by which consent has expired or not.
+
     Raises
     ------
     GalleryLockedError
@@ -49,6 +58,7 @@ class Gallery:
         self._connection = connection
         self.path = path
         self.read_only = read_only
+        self.today: Callable[[], date] = today
 
     @classmethod
     def open(
@@ -177,6 +187,16 @@ class Gallery:
         with translated(self.path):
             return person_rows.consent(self._connection, self.path, person_id)
 
+    def consents(self) -> dict[int, Consent]:
+        """Return what is known about people's consent, by person_id; those of whom nothing is known are left out."""
+        with translated(self.path):
+            return person_rows.consents(self._connection, self.path)
+
+    def expired_people(self) -> list[Person]:
+        """Return everybody whose consent has expired, by person_id; their templates are not counted."""
+        with translated(self.path):
+            return person_rows.expired(self._connection, self.path, self.today())
+
     def people(self) -> list[Person]:
         """Return everybody, by name without regard to case."""
         with translated(self.path):
@@ -293,13 +313,15 @@ class Gallery:
     def matrix(self, model_id: str) -> TemplateMatrix:
         """Return all templates of a model as one matrix, read at one moment; every checksum is verified.
 
+        People whose consent has expired are left out: nobody is compared with them.
+
         Raises
         ------
         ModelMismatchError
             If there are none of this model but some of others.
         """
         with translated(self.path), transaction(self._connection, "DEFERRED"):
-            return rows.matrix(self._connection, self.path, model_id)
+            return rows.matrix(self._connection, self.path, model_id, self.today())
 
     def searches(self, model_id: str) -> SearchSample | None:
         """Return the searches kept for a model's threshold, of whatever revision; None if there are none."""

@@ -124,6 +124,18 @@ def sample_searches(
     )
 
 
+def is_of(sample: SearchSample, matrix: TemplateMatrix) -> bool:
+    """Say whether all who were searched for or found are there; of one revision only those can be missed who expired.
+
+    The searches of all others are what they were.
+    """
+    people = np.union1d(sample.person_ids, sample.nearest_person_ids[sample.scores > NOBODY])
+    places = np.searchsorted(matrix.person_ids, people)
+    if not len(people) or places[-1] == len(matrix.person_ids):
+        return not len(people)
+    return bool((matrix.person_ids[places] == people).all())
+
+
 def _nearest_others(matrix: TemplateMatrix, rows: _IDS, among: _IDS) -> tuple[_IDS, NDArray[np.float64]]:
     """For the templates in `rows` the nearest of the templates in `among` that are another person's."""
     found, best = np.zeros(len(rows), np.int64), np.full(len(rows), NOBODY)

@@ -14,7 +14,7 @@ from facecli.gallery.person_means import MEAN
 from facecli.gallery.records import StoredThreshold, TemplateMatrix
 from facecli.gallery.search import GallerySearch
 from facecli.gallery.store import Gallery
-from facecli.gallery.stranger_searches import NOBODY, SearchSample, sample_searches
+from facecli.gallery.stranger_searches import NOBODY, SearchSample, is_of, sample_searches
 from facecli.scores import ScoreDistribution
 
 
@@ -64,7 +64,7 @@ def calibrate(gallery: Gallery, search: GallerySearch, model_id: str, scores: Sc
     """
     matrix = search.matrix(model_id)
     kept = gallery.searches(model_id)
-    if kept is None or kept.revision != matrix.revision:
+    if kept is None or kept.revision != matrix.revision or not is_of(kept, matrix):
         kept = sample_searches(matrix, kept)
         if len(matrix.template_ids):  # an empty gallery does not know the model yet
             gallery.keep_searches(kept)
@@ -147,7 +147,7 @@ class Decisions:
         self._scores = scores
         self._fpir = fpir
         self._threshold = threshold
-        self._current: tuple[int, DecisionRule] | None = None
+        self._current: tuple[tuple[int, int], DecisionRule] | None = None
 
     def rule(self) -> DecisionRule:
         """Return the rule for the gallery as it is now.
@@ -157,9 +157,10 @@ class Decisions:
         GalleryError
             If the gallery cannot serve.
         """
-        revision = self._search.matrix(self._model_id).revision
-        if self._current is None or self._current[0] != revision:
-            self._current = revision, self._made()
+        matrix = self._search.matrix(self._model_id)
+        state = matrix.revision, len(matrix.names)  # of one revision people can only leave, as their consent ends
+        if self._current is None or self._current[0] != state:
+            self._current = state, self._made()
         return self._current[1]
 
     def _made(self) -> DecisionRule:

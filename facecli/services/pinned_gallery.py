@@ -11,12 +11,14 @@ class PinnedGallery(Gallery):
     _pinned: int | None = None
 
     def pin(self, revision: int) -> None:
-        """Stay at the revision that was read."""
-        self._pinned = revision
+        """Stay at the revision that was read, and at today: nobody's consent ends while photos are compared."""
+        self._pinned, day = revision, self.today()
+        self._calendar, self.today = self.today, lambda: day
 
     def unpin(self) -> None:
-        """Follow the file again."""
-        self._pinned = None
+        """Follow the file, and the calendar, again."""
+        if self._pinned is not None:
+            self._pinned, self.today = None, self._calendar
 
     @property
     def revision(self) -> int:
