@@ -287,11 +287,16 @@ class App:
             one_thread_a_call()
         detector = self.detector
         embedder = self.embedder if embed else None
-        model = {"detector": settings.detector, "engine": self.engine_name, "device": str(self.device)}
-        if embedder is not None:
-            model["embedder"] = embedder.model_id
         if store is None:
             self._start_networks()
+        model = {
+            "detector": settings.detector,
+            "engine": self.engine_name,
+            "device": str(self.device),
+            "precision": self.engine.precision,
+        }
+        if embedder is not None:
+            model["embedder"] = embedder.model_id
         return Analyser(
             detector,
             embedder,
@@ -341,7 +346,8 @@ class App:
 
     def open_gallery(self, *, create: bool = False, read_only: bool = False) -> Gallery:
         """Open the gallery of the settings; see `Gallery.open`."""
-        return Gallery.open(self.settings.gallery_path, create=create, read_only=read_only)
+        path, keep = self.settings.gallery_path, self.settings.backups
+        return Gallery.open(path, create=create, read_only=read_only, keep_backups=keep)
 
     def search(self, gallery: Gallery) -> GallerySearch:
         """Make a search over an open gallery."""

@@ -130,6 +130,26 @@ class AlignedFace:
         object.__setattr__(self, "matrix", _frozen(self.matrix, np.float32, (2, 3), "a transform"))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Crop:
+    """A face cut out of its photo, with all that any embedder looks at.
+
+    Attributes
+    ----------
+    image : bytes
+        A JPEG file, upright, without any metadata.
+    landmarks_xy : ndarray of shape (5, 2), float32
+        In pixels of the image; see `LANDMARK_COUNT` for the order.
+    """
+
+    image: bytes
+    landmarks_xy: FloatArray
+
+    def __post_init__(self) -> None:
+        landmarks = _frozen(self.landmarks_xy, np.float32, (LANDMARK_COUNT, 2), "the landmarks")
+        object.__setattr__(self, "landmarks_xy", landmarks)
+
+
 QualityReason: TypeAlias = Literal["too_small", "blurred", "too_dark", "too_bright", "turned_away", "cut_off"]
 
 
@@ -299,7 +319,7 @@ class PhotoResult:
     faces : tuple of Face
         From left to right is not promised; the largest face comes first.
     model : dict
-        Detector, embedder, engine and device that made the result.
+        Detector, embedder, engine, device and precision that made the result.
     elapsed_ms : float or None
         Wall time spent on this photo; None leaves it out of reports.
     """

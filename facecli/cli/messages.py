@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
@@ -28,6 +28,11 @@ def say(text: str) -> None:
 def warn(text: str) -> None:
     """Write a warning on one line."""
     sys.stderr.write(f"warning: {visible(text)}\n")
+
+
+def say_model(model: Mapping[str, str]) -> None:
+    """Say on a line what made the results, such as the device and precision that auto came to."""
+    say(", ".join(f"{key} {value}" for key, value in model.items()))
 
 
 def keep_stderr_to_ourselves() -> None:

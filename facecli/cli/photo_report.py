@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facecli.cli.messages import NO_MATCH, SOME_FAILED, say, warn
+from facecli.cli.messages import NO_MATCH, SOME_FAILED, say, say_model, warn
 from facecli.cli.options import Call
 from facecli.cli.output import results_stream
 from facecli.cli.photos import progress_bar
@@ -79,7 +79,7 @@ class PhotoReport:
         if not self._call.quiet and (total != 1 or self._call.verbose):
             say(self.summary.line(time.perf_counter() - self._started))
         if self._call.verbose:
-            say(", ".join(f"{key} {value}" for key, value in self._model.items()))
+            say_model(self._model)
 
     def exit_code(self, *, fail_unknown: bool) -> int:
         """Return 3 if any photo failed or could not be drawn, 10 if an unknown face counts as failure, else 0."""

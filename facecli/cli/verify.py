@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from facecli.cli.messages import NO_MATCH, warn
+from facecli.cli.messages import NO_MATCH, say_model, warn
 from facecli.cli.options import Call, chosen, command
 from facecli.errors import UsageError
 
@@ -49,13 +49,8 @@ def verify(
     app = App(call.settings)
     if (least := app.least_fmr) is not None and call.settings.fmr < least and not call.quiet:
         warn(f"what was measured supports a false match rate of {least:.1g} at best, not {call.settings.fmr:g}")
-    answer = verify_photos(
-        first,
-        second,
-        app.analyser(photo_count=2),
-        threshold=app.verification_threshold,
-        on_multi=choice,
-    )
+    analyser = app.analyser(photo_count=2)
+    answer = verify_photos(first, second, analyser, threshold=app.verification_threshold, on_multi=choice)
     for warning in () if call.quiet else answer.warnings:
         warn(warning)
     row = {
@@ -67,6 +62,9 @@ def verify(
         "path_b": answer.path_b,
         "face_a": face_record(answer.face_a),
         "face_b": face_record(answer.face_b),
+        "model": analyser.model,
     }
     write_rows(call, [row], COLUMNS)
+    if call.verbose:
+        say_model(analyser.model)
     return 0 if answer.is_same_person else NO_MATCH

@@ -85,7 +85,7 @@ def bench_document(speed: FolderSpeed, machine: Machine, *, folder: str, model: 
     folder : str
         As the user named it.
     model : mapping of str to str
-        Detector, embedder, engine and device.
+        Detector, embedder, engine, device and precision.
     """
     costs = Costs.of(speed, machine.peaks.get(machine.precision))
     limit = None if costs.at_peak is None else limit_seconds(costs.decode, costs.at_peak, on_cpu=machine.on_cpu)
@@ -97,7 +97,6 @@ def bench_document(speed: FolderSpeed, machine: Machine, *, folder: str, model: 
         "megapixels a photo": speed.megapixels,
         "MB a photo": speed.megabytes,
         **model,
-        "precision": machine.precision,
         "cores": machine.cores,
         "threads": machine.threads,
         "scan, photos/s": speed.scan.per_second,

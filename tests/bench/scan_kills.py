@@ -96,6 +96,7 @@ def use_fakes(log: Path) -> None:
         "embedder_manifest": SimpleNamespace(model_id="fake"),
         "scores": None,
         "engine_name": "fake:cpu",
+        "engine": SimpleNamespace(precision="f32"),
         "analysis_facts": {"detector": "fake"},
     }
     for name, value in fakes.items():

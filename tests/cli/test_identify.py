@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -435,7 +436,17 @@ class TestGlobalOptions:
         assert promised.startswith("threshold 0.")
         assert "among 3 people enrolled 1 % of the strangers searched for get a name" in promised
         assert summary.startswith("1 photo, 1 face (1 named, 0 unknown) in ")
-        assert chosen.startswith("detector yunet, engine openvino:cpu, device cpu, embedder sface@")
+        assert re.fullmatch(
+            "detector yunet, engine openvino:cpu, device cpu, precision (bf16|f32), embedder sface@[0-9a-f]+", chosen
+        )
+
+    @pytest.mark.parametrize("command", ["identify", "scan", "embed", "detect"])
+    def test_every_result_says_in_which_precision(self, run, gallery: Path, macron: Path, command: str) -> None:
+        done = run(command, macron, "--device", "cpu", "-f", "jsonl")
+        exact = run(command, macron, "--device", "cpu", "-f", "jsonl", "--precision", "f32")
+
+        assert done.records[0]["model"]["precision"] in ("bf16", "f32")
+        assert exact.records[0]["model"]["precision"] == "f32"
 
 
 @pytest.mark.slow

@@ -201,6 +201,17 @@ def test_what_would_give_other_results_is_named(run, gallery: Path, album: Path,
     )
 
 
+def test_another_precision_is_not_gone_on_with(run, gallery: Path, album: Path, monkeypatch) -> None:
+    interrupted(run, album, monkeypatch)
+    chosen = run("detect", album / "img2.jpg", "-f", "jsonl").records[0]["model"]["precision"]
+    other = {"bf16": "f32", "f32": "bf16"}[chosen]
+
+    refused = run("scan", album, "--resume", "--precision", other)
+
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.err.startswith(f"error: scan 1 cannot be gone on with: precision: {chosen}, now {other}\n")
+
+
 def test_a_gallery_that_changes_meanwhile_is_searched_as_it_was(
     run, gallery: Path, album: Path, obama: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

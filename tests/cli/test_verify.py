@@ -48,6 +48,14 @@ def test_standard_input_is_one_of_the_two(run, obama: Path, smaller: Path) -> No
     assert run("verify", "-", "-", stdin=obama.read_bytes()).code == 2
 
 
+def test_says_what_was_chosen(run, obama: Path, smaller: Path) -> None:
+    done = run("-v", "verify", obama, smaller, "-f", "json", "--device", "cpu", "--precision", "f32")
+
+    model = json.loads(done.out)[0]["model"]
+    assert (model["engine"], model["device"], model["precision"]) == ("openvino:cpu", "cpu", "f32")
+    assert done.err == ", ".join(f"{key} {value}" for key, value in model.items()) + "\n"
+
+
 def test_needs_no_gallery(run, obama: Path, home: Path) -> None:
     run("verify", obama, obama)
 
