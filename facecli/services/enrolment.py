@@ -13,9 +13,9 @@ from facecli.gallery.records import NewTemplate
 from facecli.gallery.store import Gallery
 from facecli.scores import ScoreDistribution
 from facecli.services.analysis import Analyser, Analysis
-from facecli.services.enrolment_checks import EnrolmentChecks, same_face
+from facecli.services.enrolment_checks import EnrolmentChecks, as_new, same_face
 from facecli.services.enrolment_plan import EnrolmentPhoto
-from facecli.services.selection import OnMulti, the_face
+from facecli.services.selection import OnMulti, numbered_face, the_face
 from facecli.types import Face, PhotoError, Quality
 
 EnrolmentStatus: TypeAlias = Literal["enrolled", "already", "would_enrol", "skipped", "error"]
@@ -54,6 +54,7 @@ def enrol(
     scores: ScoreDistribution | None = None,
     keep_outliers: bool = False,
     dry_run: bool = False,
+    confirmed: bool = False,
 ) -> Iterator[Enrolment]:
     """Enrol photos, person by person; a photo that cannot be is an `Enrolment` with its error and stops nothing.
 
@@ -72,6 +73,9 @@ def enrol(
         Enrol photos that would be refused for that, with a warning.
     dry_run : bool
         Say what would be, and store nothing.
+    confirmed : bool
+        Somebody looked at these very faces, so that what was said against them before is taken back; otherwise a face
+        that was said not to be the person's is refused.
 
     Yields
     ------
@@ -82,26 +86,35 @@ def enrol(
     for photo in photos:
         by_person.setdefault(photo.name, []).append(photo)
     ordered = [photo for own in by_person.values() for photo in own]
-    names = iter([photo.name for photo in ordered])
-    checks = EnrolmentChecks(gallery, scores, keep_outliers=keep_outliers)
-    writer = _Writer(gallery, checks, stores=gallery is not None and not dry_run)
+    waiting = iter(ordered)
+    checks = EnrolmentChecks(gallery, scores, keep_outliers=keep_outliers, confirmed=confirmed)
+    writer = _Writer(
+        gallery,
+        checks,
+        stores=gallery is not None and not dry_run,
+        command="people confirm" if confirmed else "enroll",
+    )
     pending: list[_Pending] = []
     for analysis in analyser.analyse(photo.source for photo in ordered):
-        name = next(names)
-        if pending and (pending[-1].name != name or len(pending) >= COMMIT_EVERY):
+        photo = next(waiting)
+        if pending and (pending[-1].name != photo.name or len(pending) >= COMMIT_EVERY):
             yield from writer.commit(pending)
             pending = []
-        pending.append(_Pending(name, analysis, *_chosen(name, analysis, on_multi, min_quality)))
+        pending.append(_Pending(photo, analysis, *_chosen(photo, analysis, on_multi, min_quality)))
     yield from writer.commit(pending)
 
 
 class _Pending(NamedTuple):
     """A photo that waits to be enrolled: its face, or what became of it."""
 
-    name: str
+    photo: EnrolmentPhoto
     analysis: Analysis
     face: Face | None
     outcome: Enrolment | None
+
+    @property
+    def name(self) -> str:
+        return self.photo.name
 
     def template(self) -> NewTemplate | None:
         face = self.face
@@ -119,14 +132,14 @@ class _Pending(NamedTuple):
 
 
 def _chosen(
-    name: str, analysis: Analysis, on_multi: OnMulti, min_quality: float
+    photo: EnrolmentPhoto, analysis: Analysis, on_multi: OnMulti, min_quality: float
 ) -> tuple[Face | None, Enrolment | None]:
     """Return the face to enrol, or what became of a photo that has none."""
-    path = analysis.source.path
+    name, path = photo.name, analysis.source.path
     if analysis.error is not None:
         return None, Enrolment(name, path, "error", error=analysis.error)
     try:
-        face = the_face(analysis, on_multi)
+        face = the_face(analysis, on_multi) if photo.face is None else numbered_face(analysis, photo.face)
         if face.quality is not None and falls_short(face.quality, min_quality):
             reasons = reasons_of(face.quality)
             raise LowQualityError(
@@ -144,10 +157,11 @@ def _chosen(
 class _Writer:
     """Stores photos of one person after the other, and remembers what this call has enrolled."""
 
-    def __init__(self, gallery: Gallery | None, checks: EnrolmentChecks, *, stores: bool) -> None:
+    def __init__(self, gallery: Gallery | None, checks: EnrolmentChecks, *, stores: bool, command: str) -> None:
         self._gallery = gallery
         self._checks = checks
         self._stores = stores
+        self._command = command
         self._owners: dict[str, list[tuple[str, NewTemplate]]] = {}  # by content hash: whose faces these are said to be
         self._tried: dict[str, list[NewTemplate]] = {}  # of a dry run
         self._newcomers: dict[str, bool] = {}
@@ -178,7 +192,7 @@ class _Writer:
             template_id, notes = None, list(finding.warnings)
             if finding.error is None:
                 status, template_id = next(stored)
-                notes = [*_left_out(each.analysis), *warnings[id(template)], *notes]
+                notes = [*_left_out(each), *warnings[id(template)], *notes]
             yield Enrolment(
                 name,
                 each.analysis.source.path,
@@ -194,9 +208,7 @@ class _Writer:
         person = self._gallery.find_person(name) if self._gallery is not None else None
         self._newcomers.setdefault(name, person is None or not person.template_count)
         kept = [] if self._gallery is None or person is None else self._gallery.templates(person.person_id, model_id)
-        return [
-            NewTemplate(each.embedding, each.quality, each.source, each.content_hash, each.box_xyxy) for each in kept
-        ] + self._tried.get(name, [])
+        return [as_new(each) for each in kept] + self._tried.get(name, [])
 
     def _stored(
         self, name: str, own: Sequence[NewTemplate], accepted: Sequence[NewTemplate]
@@ -204,7 +216,7 @@ class _Writer:
         if self._stores and self._gallery is not None:
             if not accepted:
                 return []
-            ids = self._gallery.add_templates(name, accepted)
+            ids = self._gallery.add_templates(name, accepted, command=self._command)
             for template, template_id in zip(accepted, ids, strict=True):
                 if template_id is not None:
                     self._checks.enrolled(name, template)
@@ -231,6 +243,6 @@ class _Writer:
         return [f"the same photo is enrolled as {owner}: one of the two names is wrong" for owner in owners]
 
 
-def _left_out(analysis: Analysis) -> list[str]:
-    others = len(analysis.faces) - 1
+def _left_out(pending: _Pending) -> list[str]:
+    others = len(pending.analysis.faces) - 1 if pending.photo.face is None else 0
     return [f"{others} other {'face was' if others == 1 else 'faces were'} left out"] if others else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from facecli.gallery.store import Gallery
 from facecli.geometry import iou
 from facecli.scores import ScoreDistribution
 from facecli.services.known_people import KnownPeople, Lookalike
-from facecli.types import PhotoError
+from facecli.types import PhotoError, Template
 
 # Of photos of people who are new so many are said to look like somebody enrolled; of photos of people who are enrolled
 # under another name 96 % are, among 703 people with one photo each (tests/bench/RESULTS.md).
@@ -51,12 +52,22 @@ class EnrolmentChecks:
         Of the model; None where it was not measured, and then nothing is compared.
     keep_outliers : bool
         Warn where a photo would be refused.
+    confirmed : bool
+        What was said of a face before does not count; otherwise one that was said not to be the person's is refused.
     """
 
-    def __init__(self, gallery: Gallery | None, scores: ScoreDistribution | None, *, keep_outliers: bool) -> None:
+    def __init__(
+        self,
+        gallery: Gallery | None,
+        scores: ScoreDistribution | None,
+        *,
+        keep_outliers: bool,
+        confirmed: bool = False,
+    ) -> None:
         self._gallery = gallery
         self._scores = scores
         self._keep_outliers = keep_outliers
+        self._confirmed = confirmed
         self._known: KnownPeople | None = None
         self._said_unmeasured = False
 
@@ -79,6 +90,24 @@ class EnrolmentChecks:
         list of Finding
             One for each of `new`.
         """
+        findings = self._compared(name, own, new, is_new=is_new)
+        denied = self._denied(name)
+        return [
+            _said_not(name, photo) if any(same_face(photo, each) for each in denied) else finding
+            for photo, finding in zip(new, findings, strict=True)
+        ]
+
+    def _denied(self, name: str) -> list[NewTemplate]:
+        """Return the faces that were said not to be a person's."""
+        person = self._gallery.find_person(name) if self._gallery is not None and not self._confirmed else None
+        if self._gallery is None or person is None:
+            return []
+        return [as_new(each) for each in self._gallery.templates(person.person_id, is_negative=True)]
+
+    def _compared(
+        self, name: str, own: Sequence[NewTemplate], new: Sequence[NewTemplate], *, is_new: bool
+    ) -> list[Finding]:
+        """Judge new photos by their scores; see `check`."""
         if not new:
             return []
         # One face twice would agree with itself.
@@ -201,6 +230,21 @@ def _enrolled_misfit(name: str, photo: NewTemplate, agreement: Agreement) -> str
         f"{photo.source}, enrolled as {name} before, is unlike {_others(name, len(agreement.reference))}: "
         f"it may show somebody else"
     )
+
+
+def _said_not(name: str, photo: NewTemplate) -> Finding:
+    return Finding(
+        PhotoError(
+            "said_not",
+            f"the face in {photo.source} was said not to be {name}",
+            f"If it is: facecli people confirm {shlex.quote(name)} {shlex.quote(photo.source)}",
+        )
+    )
+
+
+def as_new(template: Template) -> NewTemplate:
+    """Return what an enrolled template was before it was enrolled."""
+    return NewTemplate(template.embedding, template.quality, template.source, template.content_hash, template.box_xyxy)
 
 
 def same_face(one: NewTemplate, other: NewTemplate) -> bool:

@@ -30,10 +30,19 @@ _CAMERA = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class EnrolmentPhoto:
-    """One photo and whose it is said to be."""
+    """One photo and whose it is said to be.
+
+    Attributes
+    ----------
+    name : str
+    source : PhotoSource
+    face : int or None
+        Which of its faces, by its number in the reports, from 1; None where the photo is of one person.
+    """
 
     name: str
     source: PhotoSource
+    face: int | None = None
 
 
 def plan_enrolment(arguments: Sequence[str]) -> list[EnrolmentPhoto]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shlex
 from collections.abc import Sequence
 from typing import Final, Literal, TypeAlias
 
 import numpy as np
 
-from facecli.errors import NoFaceError, SeveralFacesError
+from facecli.errors import InputError, NoFaceError, SeveralFacesError, UsageError
 from facecli.services.analysis import Analysis
 from facecli.types import Face
 
@@ -21,6 +24,49 @@ RIVAL_SIZE_SHARE: Final = 0.5
 # `facecli.embed.quality`). In lfw_view1, whose photos are cut to the person in their middle, 273 of 1,549 had rivals
 # before this rule and 137 with it; the face left was the right one in each of the 136.
 WHOLE: Final = 0.9
+
+_NUMBERED: Final = re.compile(r"(?s)(.+)#(\d+)")
+
+
+def photo_and_face(argument: str) -> tuple[str, int | None]:
+    """Part what a user wrote into a photo and the number of a face in it: ``party.jpg#2``, or only ``party.jpg``.
+
+    A file that is called so is the photo, whatever its name looks like.
+
+    Raises
+    ------
+    UsageError
+        If the number is 0.
+    """
+    numbered = _NUMBERED.fullmatch(argument)
+    if numbered is None or os.path.lexists(argument):
+        return argument, None
+    path, number = numbered[1], int(numbered[2])
+    if not number:
+        raise UsageError(f"{argument} names no face", hint=f"Faces count from 1, as in the reports: {path}#1")
+    return path, number
+
+
+def numbered_face(analysis: Analysis, number: int) -> Face:
+    """Return a face by its number in the reports, from 1.
+
+    Raises
+    ------
+    NoFaceError
+        If the photo has no face.
+    InputError
+        With code ``no_such_face`` if it has not so many.
+    """
+    faces, path = analysis.faces, analysis.source.path
+    if not faces:
+        raise _no_face_error(path)
+    if number > len(faces):
+        raise InputError(
+            f"{path} has {len(faces)} {'face' if len(faces) == 1 else 'faces'}, not {number}",
+            hint=f"See their numbers: facecli identify {shlex.quote(path)}",
+            code="no_such_face",
+        )
+    return faces[number - 1]
 
 
 def the_face(analysis: Analysis, on_multi: OnMulti = "error") -> Face:
@@ -44,9 +90,7 @@ def the_face(analysis: Analysis, on_multi: OnMulti = "error") -> Face:
     path = analysis.source.path
     faces = sorted(analysis.faces, key=lambda face: -face.detection.size_px)
     if not faces:
-        raise NoFaceError(
-            f"no face was found in {path}", hint="Use a photo that shows the face larger, brighter or more frontal."
-        )
+        raise _no_face_error(path)
     if on_multi == "largest":
         return faces[0]
     if on_multi == "central":
@@ -58,6 +102,12 @@ def the_face(analysis: Analysis, on_multi: OnMulti = "error") -> Face:
             hint="Crop the photo to one person, or pass --on-multi largest or --on-multi central.",
         )
     return rivals[0]
+
+
+def _no_face_error(path: str) -> NoFaceError:
+    return NoFaceError(
+        f"no face was found in {path}", hint="Use a photo that shows the face larger, brighter or more frontal."
+    )
 
 
 def _rivals(faces: Sequence[Face]) -> list[Face]:

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 from fakes import BLUE, GREEN, RED, YELLOW, picture, write_picture
 
+from facecli.gallery.records import NewTemplate
 from facecli.gallery.store import Gallery
 from facecli.services.analysis import Analyser, PhotoSource
 from facecli.services.enrolment import COMMIT_EVERY, Enrolment, enrol
+from facecli.services.enrolment_checks import as_new
 from facecli.services.enrolment_plan import EnrolmentPhoto
 from facecli.types import PhotoError
 
@@ -138,9 +140,9 @@ class Recorded(Gallery):
 
     commits: list[tuple[str, int]]
 
-    def add_templates(self, name, new):
+    def add_templates(self, name, new, **options):
         self.commits.append((name, len(new)))
-        return super().add_templates(name, new)
+        return super().add_templates(name, new, **options)
 
 
 @pytest.fixture
@@ -177,3 +179,54 @@ def test_file_names_that_are_no_text_are_kept(analyser: Analyser, gallery: Galle
     (outcome,) = enrol([EnrolmentPhoto("Ana", PhotoSource(path))], analyser, gallery)
 
     assert (outcome.status, outcome.path, gallery.templates()[0].source) == ("enrolled", path, path)
+
+
+def as_denied(gallery: Gallery, name: str) -> list[NewTemplate]:
+    return [as_new(each) for each in gallery.templates(gallery.get_person(name).person_id)]
+
+
+def test_a_face_that_was_said_not_to_be_somebody_is_not_enrolled_as_them(analyser: Analyser, gallery: Gallery) -> None:
+    list(enrol([photo("Bo"), photo("Ana", picture((GREEN, 0, 0, 50)))], analyser, gallery))
+    gallery.add_templates("Ana", as_denied(gallery, "Bo"), is_negative=True)
+
+    refused, other, again = enrol(
+        [photo("Ana", path="it's.png"), photo("Ana", picture((RED, 0, 0, 50))), photo("Bo")],
+        analyser,
+        gallery,
+        keep_outliers=True,
+    )
+
+    assert refused.error == PhotoError(
+        "said_not",
+        "the face in it's.png was said not to be Ana",
+        """If it is: facecli people confirm Ana 'it'"'"'s.png'""",
+    )
+    assert (other.status, again.status) == ("enrolled", "already")
+
+
+def test_what_was_confirmed_takes_back_what_was_said_before(analyser: Analyser, gallery: Gallery) -> None:
+    list(enrol([photo("Bo"), photo("Ana", picture((GREEN, 0, 0, 50)))], analyser, gallery))
+    gallery.add_templates("Ana", as_denied(gallery, "Bo"), is_negative=True)
+
+    (outcome,) = enrol([photo("Ana")], analyser, gallery, confirmed=True)
+
+    assert (outcome.status, gallery.templates(is_negative=True)) == ("enrolled", [])
+    event = gallery.events()[-1]
+    assert (event.command, len(event.changes)) == ("people confirm", 2)
+
+
+def test_a_face_is_chosen_by_its_number(analyser: Analyser, gallery: Gallery) -> None:
+    chosen = [EnrolmentPhoto(f"face {number}", PhotoSource("two.png", TWO_FACES), number) for number in (1, 2, 3)]
+
+    found = list(enrol(chosen, analyser, gallery))
+
+    assert outcomes(found) == [
+        ("face 1", "enrolled", None),
+        ("face 2", "enrolled", None),
+        ("face 3", "error", "no_such_face"),
+    ]
+    assert [each.warnings for each in found] == [(), (), ()]
+    assert [each.embedding.vector.tolist() for each in gallery.templates()] == [[1, 0, 0], [0, 1, 0]]
+    assert found[2].error == PhotoError(
+        "no_such_face", "two.png has 2 faces, not 3", "See their numbers: facecli identify two.png"
+    )

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
 import pytest
 
-from facecli.errors import NoFaceError, SeveralFacesError
+from facecli.errors import InputError, NoFaceError, SeveralFacesError, UsageError
 from facecli.services.analysis import Analysis, PhotoSource
-from facecli.services.selection import OnMulti, the_face
+from facecli.services.selection import OnMulti, numbered_face, photo_and_face, the_face
 from facecli.types import Detection, Face, Quality
 
 
@@ -67,3 +68,41 @@ def test_where_every_face_is_cut_the_sizes_decide() -> None:
     assert the_face(of(large, face(30, inside=0.8))) is large
     with pytest.raises(SeveralFacesError):
         the_face(of(large, face(60, inside=0.5)))
+
+
+@pytest.mark.parametrize(
+    ("argument", "parted"),
+    [
+        ("a.jpg", ("a.jpg", None)),
+        ("a.jpg#2", ("a.jpg", 2)),
+        ("a#1.jpg#12", ("a#1.jpg", 12)),
+        ("#2", ("#2", None)),
+        ("a.jpg#", ("a.jpg#", None)),
+        ("a.jpg#two", ("a.jpg#two", None)),
+        ("line\nbreak.jpg#3", ("line\nbreak.jpg", 3)),
+        ("nul\0.jpg#1", ("nul\0.jpg", 1)),
+        ("bad\udcff.jpg#1", ("bad\udcff.jpg", 1)),
+    ],
+)
+def test_a_number_behind_a_photo_is_of_a_face(argument: str, parted: tuple[str, int | None]) -> None:
+    assert photo_and_face(argument) == parted
+
+
+def test_a_file_that_is_called_so_is_the_photo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.jpg#2").touch()
+    assert photo_and_face("a.jpg#2") == ("a.jpg#2", None)
+    assert photo_and_face("a.jpg#2#1") == ("a.jpg#2", 1)
+    assert photo_and_face("a.jpg#1") == ("a.jpg", 1)
+
+
+def test_faces_count_from_one() -> None:
+    with pytest.raises(UsageError) as caught:
+        photo_and_face("a.jpg#0")
+    assert caught.value.hint == "Faces count from 1, as in the reports: a.jpg#1"
+    found = of(face(30), face(80), face(50))
+    assert [numbered_face(found, number).detection.size_px for number in (1, 2, 3)] == [30, 80, 50]
+    with pytest.raises(InputError, match=r"team.jpg has 3 faces, not 4"):
+        numbered_face(found, 4)
+    with pytest.raises(NoFaceError):
+        numbered_face(analysis(), 1)
