@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from facecli.cli.messages import say, warn
 from facecli.cli.options import Annotate, Call, FailUnknown, FilesFrom, Images, Nul, Recursive, command
+from facecli.cli.people.consent import say_expired
 
 if TYPE_CHECKING:
     from facecli.decide.identification import DecisionRule
@@ -39,6 +40,7 @@ def identify(
         search = app.search(gallery)
         decisions = app.decisions(gallery, search)
         say_rule(call, decisions.rule())
+        say_expired(call, gallery)
         analyses = identify_photos(
             sources,
             analyser,

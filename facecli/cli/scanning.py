@@ -16,6 +16,7 @@ from facecli.cli.identify import say_rule
 from facecli.cli.messages import say, warn
 from facecli.cli.options import Call
 from facecli.cli.output import appended, check_output
+from facecli.cli.people.consent import say_expired
 from facecli.cli.photo_report import PhotoReport, write_photos
 from facecli.cli.photos import find_sources
 from facecli.cli.scan_wishes import ScanWishes
@@ -71,6 +72,7 @@ class _Scanning:
         if store is not None:
             self._journal = ScanJournal(store, Reuse(analyses=not wishes.fresh, unchanged=wishes.update), self._seen)
         self._search = app.search(gallery)
+        self._expired = 0
 
     def run(self) -> int:
         """Scan, and return the exit code."""
@@ -92,6 +94,7 @@ class _Scanning:
         decisions = self._app.decisions(self._gallery, self._search)
         rule = decisions.rule()
         say_rule(self._call, rule)
+        self._expired = say_expired(self._call, self._gallery)
         photos = self._photos(sources, self._begun(interrupted, sources, rule))
         del sources  # a plan of many photos is not needed in memory any more
         report = PhotoReport(
@@ -212,6 +215,7 @@ class _Scanning:
             ready = watch.look()
             wait_s = max(pause_s, (time.monotonic() - started) * (1 / _LOOKING_SHARE - 1))
             if ready and not stop.requested:
+                self._expired = say_expired(self._call, self._gallery, self._expired)
                 analyses = self._identified(self._came(ready), analyser, decisions, fixed=False)
                 try:
                     self._append(until_stopped(analyses, stop), report)

@@ -15,18 +15,33 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="A person's name, as e
 
 
 @command()
-def list_people(call: Call) -> int:
+def list_people(
+    call: Call,
+    expired: Annotated[
+        bool, typer.Option("--expired", help="Only those whose consent has expired: they are not matched.")
+    ] = False,
+) -> int:
     """List everybody who is enrolled."""
     from facecli.app import App
     from facecli.cli.output import write_rows
+    from facecli.cli.people.consent import term_words
 
     with App(call.settings).open_gallery() as gallery:
-        people = gallery.people()
+        people, consents, today = gallery.people(), gallery.consents(), gallery.today()
+    ended = {person_id for person_id, known in consents.items() if known.is_expired(today)}
     rows = [
-        {"name": each.name, "templates": each.template_count, "enrolled": each.created_at, "person_id": each.person_id}
+        {
+            "name": each.name,
+            "templates": each.template_count,
+            "enrolled": each.created_at,
+            "person_id": each.person_id,
+            "consent": term_words(consents[each.person_id], today) if each.person_id in consents else None,
+            "expired": each.person_id in ended,
+        }
         for each in people
+        if each.person_id in ended or not expired
     ]
-    write_rows(call, rows, ("name", "templates", "enrolled"))
+    write_rows(call, rows, ("name", "templates", "enrolled", *(("consent",) if consents else ())))
     return 0
 
 
@@ -35,10 +50,12 @@ def show(call: Call, name: Name) -> int:
     """Show the photos that a person was enrolled from."""
     from facecli.app import App
     from facecli.cli.output import write_rows
+    from facecli.cli.people.consent import consent_words
     from facecli.report.record import rounded_all
 
     with App(call.settings).open_gallery() as gallery:
-        templates = gallery.templates(gallery.get_person(name).person_id)
+        person, today = gallery.get_person(name), gallery.today()
+        templates, consent = gallery.templates(person.person_id), gallery.consents().get(person.person_id)
     rows = [
         {
             "template": each.template_id,
@@ -52,6 +69,8 @@ def show(call: Call, name: Name) -> int:
         for each in templates
     ]
     write_rows(call, rows, ("template", "source", "quality", "model", "enrolled"))
+    if consent is not None and not call.quiet:
+        say(f"consent: {consent_words(consent, today)}")
     return 0
 
 

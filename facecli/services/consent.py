@@ -1,0 +1,76 @@
+"""Taking note of people's consent."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+
+from facecli.gallery.consent import Consent, read_expiry
+from facecli.gallery.history import Event
+from facecli.gallery.names import normalise_name
+from facecli.gallery.store import Gallery
+
+
+def note_consent(
+    gallery: Gallery,
+    name: str,
+    *,
+    basis: str | None = None,
+    note: str | None = None,
+    expires: str | None = None,
+    command: str = "people consent",
+) -> tuple[Consent, Event | None]:
+    """Take note of what is said of somebody's consent; what is not said (None) stays as it was.
+
+    Parameters
+    ----------
+    gallery : Gallery
+    name : str
+    basis, note : str, optional
+        Empty to forget them; see `Consent`.
+    expires : str, optional
+        As `facecli.gallery.consent.read_expiry` takes it.
+    command : str
+        For the log.
+
+    Returns
+    -------
+    tuple of Consent and Event or None
+        What is known now, and the event of the log; None if that was known before.
+
+    Raises
+    ------
+    UnknownPersonError
+        If nobody has this name.
+    InputError
+        If it cannot be noted, or nothing would be known.
+    """
+    with gallery.edit(command) as edit:
+        person_id = edit.person(normalise_name(name)).person_id
+        said = {
+            **({} if basis is None else {"basis": basis.strip()}),
+            **({} if note is None else {"note": note.strip()}),
+            **({} if expires is None else {"expires": read_expiry(expires, gallery.today())}),
+        }
+        before, text = None, gallery.consent(name)
+        if text is not None:
+            with suppress(ValueError):  # what cannot be read is replaced
+                before = Consent.of_text(text)
+        consent = Consent(**said) if before is None else replace(before, **said)
+        edit.set_consent(person_id, consent.text)
+    return consent, edit.event
+
+
+def clear_consent(gallery: Gallery, name: str, *, command: str = "people consent") -> Event | None:
+    """Forget what is known of somebody's consent, whatever it is, and return the event; None if nothing was.
+
+    The log keeps it: it can be brought back.
+
+    Raises
+    ------
+    UnknownPersonError
+        If nobody has this name.
+    """
+    with gallery.edit(command) as edit:
+        edit.set_consent(edit.person(normalise_name(name)).person_id, None)
+    return edit.event

@@ -1,0 +1,105 @@
+"""``facecli people consent`` and ``facecli people purge``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+def test_consent_is_noted_and_shown(run, gallery: Path) -> None:
+    assert run("people", "consent", "Barack Obama", "-f", "jsonl").records == [
+        {"name": "Barack Obama", "basis": None, "note": None, "expires": None, "state": "not known"}
+    ]
+
+    done = run("people", "consent", "Barack Obama", "--basis", "public figure", "--expires", "2999-12-31")
+
+    assert (done.code, done.out) == (0, "")
+    assert done.err == (
+        "consent of Barack Obama: public figure, expires 2999-12-31\n"
+        "event 4; take it back with: facecli people undo 4\n"
+    )
+    shown = run("people", "show", "Barack Obama")
+    assert shown.err == "consent: public figure, expires 2999-12-31\n"
+
+
+def test_what_is_not_said_of_consent_stays(run, gallery: Path) -> None:
+    run("people", "consent", "Barack Obama", "--basis", "public figure", "--expires", "2999-12-31")
+    run("people", "consent", "Barack Obama", "--note", "folder 3")
+    run("people", "consent", "Barack Obama", "--expires", "never")
+
+    (shown,) = run("people", "consent", "Barack Obama", "-f", "jsonl").records
+
+    assert (shown["basis"], shown["note"], shown["expires"], shown["state"]) == (
+        "public figure",
+        "folder 3",
+        None,
+        "valid",
+    )
+
+
+def test_consent_is_cleared(run, gallery: Path) -> None:
+    run("people", "consent", "Barack Obama", "--basis", "public figure")
+
+    done = run("people", "consent", "Barack Obama", "--clear")
+    again = run("people", "consent", "Barack Obama", "--clear")
+
+    assert done.err.startswith("nothing is known of the consent of Barack Obama any more\nevent 5; take it back with")
+    assert (again.code, again.err) == (0, "nothing is known of the consent of Barack Obama\n")
+    assert run("people", "consent", "Barack Obama", "-f", "jsonl").records[0]["state"] == "not known"
+
+
+def test_whose_consent_has_expired_is_not_named_and_that_is_said(run, gallery: Path, obama: Path) -> None:
+    named = run("identify", obama, "-f", "jsonl").records[0]["faces"][0]
+    assert named["name"] == "Barack Obama"
+
+    noted = run("people", "consent", "Barack Obama", "--expires", "2020-01-01")
+    done = run("identify", obama, "-f", "jsonl")
+    scan = run("scan", obama.parent)
+
+    assert noted.err.startswith("warning: Barack Obama is not matched, as this consent has expired\n")
+    warning = "warning: 1 person is not matched as the consent expired: facecli people list --expired\n"
+    for each in (done, scan):
+        assert warning in each.err
+        (face,) = each.records[0]["faces"]
+        assert face["name"] is None
+        assert "Barack Obama" not in [candidate["name"] for candidate in face["candidates"]]
+    assert warning not in run("identify", obama, "-q").err
+
+
+def test_the_list_tells_who_has_expired(run, gallery: Path) -> None:
+    run("people", "consent", "Barack Obama", "--expires", "2020-01-01")
+    run("people", "consent", "Jacinda Ardern", "--basis", "contract")
+
+    everybody = run("people", "list", "-f", "jsonl").records
+    table = run("people", "list").out.splitlines()
+    expired = run("people", "list", "--expired", "-f", "jsonl").records
+
+    assert [each["consent"] for each in everybody] == ["expired 2020-01-01", None, "without an end"]
+    assert [each["name"] for each in expired] == ["Barack Obama"]
+    assert table[0].split() == ["name", "templates", "enrolled", "consent"]
+    assert table[2].endswith("expired 2020-01-01")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["--expires", "soon"], 1, "error: consent cannot expire on 'soon'"),
+        (["--note", "a\tb"], 1, "error: the note of a consent holds the control character U+0009"),
+        (["--basis", " "], 1, "error: nothing is said about consent"),
+        (["--clear", "--note", "x"], 2, "error: --clear forgets what the other options say"),
+    ],
+)
+def test_consent_that_cannot_be_noted(run, gallery: Path, words: list[str], code: int, message: str) -> None:
+    done = run("people", "consent", "Barack Obama", *words)
+
+    assert (done.code, done.out) == (code, "")
+    assert done.err.startswith(message)
+    assert run("people", "consent", "Barack Obama", "-f", "jsonl").records[0]["state"] == "not known"
+
+
+def test_consent_of_nobody(run, gallery: Path) -> None:
+    for words in ([], ["--clear"], ["--basis", "x"]):
+        done = run("people", "consent", "Barak Obama", *words)
+        assert done.code == 5
+        assert done.err.endswith("hint: Did you mean Barack Obama?\n")
