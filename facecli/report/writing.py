@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Any, BinaryIO, Final, TextIO
 
 PRIVATE_MODE: Final = 0o600
 """Of files that hold faces: biometric data are for their owner alone."""
@@ -22,7 +22,7 @@ _unfinished: Final[set[Path]] = set()
 
 @contextmanager
 def written_whole(path: Path, mode: int = _USUAL_MODE) -> Iterator[TextIO]:
-    """Open a file that takes its name when it is complete; a link stays one, a pipe or device is written to.
+    """Open a file of text that takes its name when it is complete; a link stays one, a pipe or device is written to.
 
     Parameters
     ----------
@@ -35,8 +35,21 @@ def written_whole(path: Path, mode: int = _USUAL_MODE) -> Iterator[TextIO]:
     OSError
         If it cannot be written.
     """
+    with _written_whole(path, mode, "w", "utf-8") as stream:
+        yield stream
+
+
+@contextmanager
+def octets_written_whole(path: Path, mode: int = _USUAL_MODE) -> Iterator[BinaryIO]:
+    """Open a file of bytes; else as `written_whole`."""
+    with _written_whole(path, mode, "wb", None) as stream:
+        yield stream
+
+
+@contextmanager
+def _written_whole(path: Path, mode: int, kind: str, encoding: str | None) -> Iterator[Any]:
     if path.exists() and not path.is_file():
-        with path.open("w", encoding="utf-8") as stream:
+        with path.open(kind, encoding=encoding) as stream:
             yield stream
         return
     target = path.resolve()
@@ -44,7 +57,7 @@ def written_whole(path: Path, mode: int = _USUAL_MODE) -> Iterator[TextIO]:
     _unfinished.add(unfinished)
     try:
         descriptor, is_named = _open_unfinished(unfinished, mode)
-        with open(descriptor, "w", encoding="utf-8") as stream:
+        with open(descriptor, kind, encoding=encoding) as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
