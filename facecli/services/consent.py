@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
 
 from facecli.gallery.consent import Consent, read_expiry
 from facecli.gallery.history import Event
@@ -47,16 +46,16 @@ def note_consent(
     """
     with gallery.edit(command) as edit:
         person_id = edit.person(normalise_name(name)).person_id
-        said = {
-            **({} if basis is None else {"basis": basis.strip()}),
-            **({} if note is None else {"note": note.strip()}),
-            **({} if expires is None else {"expires": read_expiry(expires, gallery.today())}),
-        }
         before, text = None, gallery.consent(name)
         if text is not None:
             with suppress(ValueError):  # what cannot be read is replaced
                 before = Consent.of_text(text)
-        consent = Consent(**said) if before is None else replace(before, **said)
+        ends = before.expires if before else None
+        consent = Consent(
+            basis=(before.basis if before else "") if basis is None else basis.strip(),
+            note=(before.note if before else "") if note is None else note.strip(),
+            expires=ends if expires is None else read_expiry(expires, gallery.today()),
+        )
         edit.set_consent(person_id, consent.text)
     return consent, edit.event
 

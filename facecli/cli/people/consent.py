@@ -55,16 +55,16 @@ def consent(
     from facecli.cli.output import write_rows
     from facecli.services.consent import clear_consent, note_consent
 
-    said = {"basis": basis, "note": note, "expires": expires}
-    if clear and any(value is not None for value in said.values()):
+    is_said = any(value is not None for value in (basis, note, expires))
+    if clear and is_said:
         raise UsageError("--clear forgets what the other options say", hint="Ask for one of the two.")
     with App(call.settings).open_gallery() as gallery:
         person = gallery.get_person(name)
         if clear:
             event = clear_consent(gallery, name)
             done = f"nothing is known of the consent of {person.name}" + (" any more" if event else "")
-        elif any(value is not None for value in said.values()):
-            known, event = note_consent(gallery, name, **said)
+        elif is_said:
+            known, event = note_consent(gallery, name, basis=basis, note=note, expires=expires)
             done = f"consent of {person.name}: {consent_words(known, gallery.today())}"
             if known.is_expired(gallery.today()):
                 warn(f"{person.name} is not matched, as this consent has expired")
