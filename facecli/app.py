@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from facecli.embed.cnn import CnnEmbedder
     from facecli.gallery.records import TemplateMatrix
     from facecli.gallery.row_source import RowSource
+    from facecli.gallery.vault import AskSecret
     from facecli.runtime.torch_engine import TorchEngine
 
 ONNX_PREFIX: Final = "onnx:"
@@ -344,10 +345,17 @@ class App:
         for network in self._networks:
             network.start()
 
+    @property
+    def ask_secret(self) -> AskSecret:
+        """What finds the secret of the gallery, if that is encrypted."""
+        from facecli.services.secrets import secret_source
+
+        return secret_source(self.settings.gallery_path, self.settings.key_file)
+
     def open_gallery(self, *, create: bool = False, read_only: bool = False) -> Gallery:
         """Open the gallery of the settings; see `Gallery.open`."""
         path, keep = self.settings.gallery_path, self.settings.backups
-        return Gallery.open(path, create=create, read_only=read_only, keep_backups=keep)
+        return Gallery.open(path, create=create, read_only=read_only, keep_backups=keep, ask_secret=self.ask_secret)
 
     def search(self, gallery: Gallery) -> GallerySearch:
         """Make a search over an open gallery."""

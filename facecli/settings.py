@@ -30,6 +30,7 @@ class Settings:
     """Every setting with its default; ``metadata["about"]`` of a field says what it does."""
 
     gallery: Path | None = _setting(None, "gallery file; by default gallery.db in the user's data folder")
+    key_file: Path | None = _setting(None, "file with the key of an encrypted gallery")
     device: str = _setting("auto", "auto, cpu, cuda, cuda:N or mps")
     engine: str = _setting("auto", "what runs the networks; auto: OpenVINO on a CPU, torch elsewhere", choices=ENGINES)
     precision: Literal["auto", "f32", "bf16", "f16"] = _setting(

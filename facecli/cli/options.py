@@ -24,6 +24,10 @@ def _global_options(
     gallery: Annotated[
         Path | None, typer.Option("--gallery", "-g", metavar="FILE", help="Gallery file.", rich_help_panel=GLOBAL)
     ] = None,
+    key_file: Annotated[
+        Path | None,
+        typer.Option("--key-file", metavar="FILE", help="The key of an encrypted gallery.", rich_help_panel=GLOBAL),
+    ] = None,
     device: Annotated[
         str | None,
         typer.Option(

@@ -42,7 +42,7 @@ def run_scan(call: Call, wishes: ScanWishes) -> int:
     """Scan, and return the exit code."""
     app = App(call.settings)
     with ExitStack() as stack:
-        gallery = stack.enter_context(PinnedGallery.open(call.settings.gallery_path))
+        gallery = stack.enter_context(PinnedGallery.open(call.settings.gallery_path, ask_secret=app.ask_secret))
         store = None
         if wishes.store:
             store = stack.enter_context(ScanStore.open(call.settings.state_dir / FILE_NAME, warn=warn))

@@ -8,12 +8,13 @@ import time
 from pathlib import Path
 
 from facecli.errors import GalleryError
+from facecli.gallery.codec import GalleryConnection
 from facecli.gallery.schema import MIGRATIONS, migrate, read_version
 from facecli.gallery.translation import missing_error, read_only_error, translated
 from facecli.sqlite_file import MEMORY, closed_on_error, create_private, primary_code, switch_to_wal
 
 
-def connect(path: str, *, create: bool, read_only: bool, busy_timeout_s: float) -> tuple[sqlite3.Connection, bool]:
+def connect(path: str, *, create: bool, read_only: bool, busy_timeout_s: float) -> tuple[GalleryConnection, bool]:
     """Open the gallery at `path` and bring its schema up to date.
 
     Parameters
@@ -44,7 +45,7 @@ def connect(path: str, *, create: bool, read_only: bool, busy_timeout_s: float) 
     """
     with translated(path):
         if path == MEMORY:
-            connection = sqlite3.connect(MEMORY, isolation_level=None)
+            connection = sqlite3.connect(MEMORY, isolation_level=None, factory=GalleryConnection)
             _configure(connection)
             migrate(connection, path)
             return connection, False
@@ -70,7 +71,7 @@ def _prepare(path: Path, create: bool) -> None:
         raise missing_error(str(path))
 
 
-def _connect_writer(path: str, create: bool, busy_timeout_s: float) -> sqlite3.Connection:
+def _connect_writer(path: str, create: bool, busy_timeout_s: float) -> GalleryConnection:
     deadline = time.monotonic() + busy_timeout_s
     connection = _connect_uri(path, "mode=rw", busy_timeout_s)
     with closed_on_error(connection):
@@ -82,7 +83,7 @@ def _connect_writer(path: str, create: bool, busy_timeout_s: float) -> sqlite3.C
     return connection
 
 
-def _connect_reader(path: str, busy_timeout_s: float) -> sqlite3.Connection:
+def _connect_reader(path: str, busy_timeout_s: float) -> GalleryConnection:
     if not os.access(path, os.R_OK):
         raise GalleryError(
             f"the gallery {path} may not be read by you", hint="Ask its owner for access.", code="gallery_unopenable"
@@ -127,9 +128,9 @@ def _refuse_older(connection: sqlite3.Connection, path: str) -> None:
         )
 
 
-def _connect_uri(path: str, parameters: str, busy_timeout_s: float) -> sqlite3.Connection:
+def _connect_uri(path: str, parameters: str, busy_timeout_s: float) -> GalleryConnection:
     uri = f"{Path(path).as_uri()}?{parameters}"
-    return sqlite3.connect(uri, uri=True, timeout=busy_timeout_s, isolation_level=None)
+    return sqlite3.connect(uri, uri=True, timeout=busy_timeout_s, isolation_level=None, factory=GalleryConnection)
 
 
 def _configure(connection: sqlite3.Connection) -> None:

@@ -90,7 +90,9 @@ class Edit:
         if rows.has_face(self._connection, person_id, model_id, photo, box, is_negative):
             return None
         self.give(rows.of_face(self._connection, person_id, photo, box, not is_negative), None)
-        template_id = rows.insert_template(self._connection, template, source, self._now, is_negative=is_negative)
+        template_id = rows.insert_template(
+            self._connection, person_id, template, source, self._now, is_negative=is_negative
+        )
         self._model_id = model_id
         self._change("owner", template_id, person_id)
         return template_id
@@ -209,6 +211,7 @@ class Edit:
         )
         for person_id in self._purged:
             history.forget_person(self._connection, person_id)
+            self._connection.execute("DELETE FROM person_keys WHERE person_id = ?", (person_id,))
         return event
 
     def _change(self, subject: Subject, subject_id: int, after: str | int | None) -> None:
@@ -240,7 +243,7 @@ class Edit:
             self._refuse_leaving(person_id)
             person_rows.delete_person(self._connection, person_id)
             return
-        if self._connection.execute("SELECT 1 FROM people WHERE name = ?", (name,)).fetchone():
+        if person_rows.find_id(self._connection, str(name)) is not None:
             raise GalleryError(
                 f"somebody called {name} is already enrolled in {self._path}",
                 hint="Choose another name.",

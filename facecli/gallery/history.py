@@ -6,12 +6,13 @@ The people and templates that a gallery holds are what its log says, played from
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any, Final, Literal, TypeAlias
 
 from facecli.gallery.checksums import text_checksum
+from facecli.gallery.codec import Codec, Kind, codec_of
 from facecli.gallery.translation import corrupt_error
 
 Subject: TypeAlias = Literal["name", "owner", "consent"]
@@ -29,12 +30,30 @@ class Change:
     subject_id : int
         template_id of an owner, person_id of the others.
     before, after : str, int or None
+        In the file, names and consents may be encrypted.
     """
 
     subject: Subject
     subject_id: int
     before: str | int | None
     after: str | int | None
+
+    def written(self, codec: Codec) -> Change:
+        """Return what the file holds of the change."""
+        return self if codec.is_plain else self._with(codec.text_in)
+
+    def read(self, codec: Codec) -> Change:
+        """Return the change that the file holds."""
+        return self if codec.is_plain else self._with(codec.text_out)
+
+    def _with(self, convert: Callable[[int, str, Kind], str]) -> Change:
+        if self.subject == "owner":
+            return self
+        kind: Kind = self.subject
+        before, after = (
+            None if value is None else convert(self.subject_id, str(value), kind) for value in (self.before, self.after)
+        )
+        return Change(self.subject, self.subject_id, before, after)
 
     def reversed(self) -> Change:
         """Return the change that takes this one back."""
@@ -72,7 +91,7 @@ class Event:
 
     @property
     def checksum(self) -> int:
-        """CRC-32 of all of it."""
+        """CRC-32 of all of it, of an event as the file holds it."""
         changes = [text_checksum(each.subject, each.subject_id, each.before, each.after) for each in self.changes]
         about = (self.event_id, self.made_at, self.command, self.version, self.model_id, self.undoes)
         return text_checksum(*about, *changes)
@@ -146,7 +165,9 @@ def append(
 ) -> Event:
     """Write an event, inside the transaction that makes its changes."""
     last = connection.execute("SELECT max(event_id) FROM events").fetchone()[0]
-    event = Event((last or 0) + 1, made_at, command, version, model_id, undoes, tuple(changes))
+    codec, changes = codec_of(connection), tuple(changes)
+    stored = tuple(change.written(codec) for change in changes)
+    event = Event((last or 0) + 1, made_at, command, version, model_id, undoes, stored)
     connection.execute(
         "INSERT INTO events (event_id, made_at, command, version, model_id, undoes, checksum)"
         " VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -156,10 +177,10 @@ def append(
         "INSERT INTO changes (event_id, number, subject, subject_id, before, after) VALUES (?, ?, ?, ?, ?, ?)",
         (
             (event.event_id, number, change.subject, change.subject_id, change.before, change.after)
-            for number, change in enumerate(event.changes)
+            for number, change in enumerate(stored)
         ),
     )
-    return event
+    return replace(event, changes=changes)
 
 
 _EVENTS: Final = """
@@ -176,13 +197,14 @@ def events(connection: sqlite3.Connection, path: str, event_id: int | None = Non
     GalleryCorruptError
         If one is not as it was written.
     """
+    codec = codec_of(connection)
     for event, checksum in _read(connection, event_id):
         if event.checksum != checksum:
             raise corrupt_error(path, f"event {event.event_id} of its history does not have its checksum")
-        yield event
+        yield replace(event, changes=tuple(change.read(codec) for change in event.changes))
 
 
-def _read(connection: sqlite3.Connection, event_id: int | None) -> Iterator[tuple[Event, object]]:
+def _read(connection: sqlite3.Connection, event_id: int | None) -> Iterator[tuple[Event, int]]:
     where = "WHERE event_id = ?1" if event_id is not None else ""
     rows = connection.execute(f"{_EVENTS} {where} ORDER BY event_id, number", (event_id,) if where else ())
     for number, group in groupby(rows, key=lambda row: row[0]):
@@ -213,9 +235,10 @@ def first_time(connection: sqlite3.Connection, person_id: int) -> str | None:
 def people_called(connection: sqlite3.Connection, name: str) -> list[int]:
     """Return everybody who ever had a normalised name, by person_id."""
     found = connection.execute(
-        "SELECT DISTINCT subject_id FROM changes WHERE subject = 'name' AND after = ? ORDER BY 1", (name,)
+        "SELECT DISTINCT subject_id, after FROM changes WHERE subject = 'name' AND after IS NOT NULL ORDER BY 1"
     )
-    return [row[0] for row in found]
+    codec = codec_of(connection)
+    return list(dict.fromkeys(each for each, stored in found if codec.text_out(each, stored, "name") == name))
 
 
 def templates_left_by(connection: sqlite3.Connection, person_id: int) -> list[int]:
@@ -236,15 +259,49 @@ def forget_person(connection: sqlite3.Connection, person_id: int) -> None:
     """
     concerned = connection.execute(
         "SELECT DISTINCT event_id FROM changes WHERE subject IN ('name', 'consent') AND subject_id = ?", (person_id,)
-    ).fetchall()
+    )
+
+    def forgotten(change: Change) -> Change:
+        is_own = change.subject != "owner" and change.subject_id == person_id
+        return Change(change.subject, person_id, None, None) if is_own else change
+
+    _rewrite(connection, [row[0] for row in concerned], forgotten)
+
+
+def reseal(connection: sqlite3.Connection, old: Codec, new: Codec) -> None:
+    """Write all names and consents in the log anew: read by one codec, written by another one."""
+    concerned = connection.execute("SELECT DISTINCT event_id FROM changes WHERE subject IN ('name', 'consent')")
+    _rewrite(connection, [row[0] for row in concerned], lambda change: change.read(old).written(new))
+
+
+def _rewrite(connection: sqlite3.Connection, event_ids: Sequence[int], altered: Callable[[Change], Change]) -> None:
     for trigger in KEPT:
         connection.execute(f"DROP TRIGGER {trigger.split()[2]}")
-    connection.execute(
-        "UPDATE changes SET before = NULL, after = NULL WHERE subject IN ('name', 'consent') AND subject_id = ?",
-        (person_id,),
-    )
-    for (event_id,) in concerned:
-        (event,) = _read(connection, event_id)
-        connection.execute("UPDATE events SET checksum = ? WHERE event_id = ?", (event[0].checksum, event_id))
+    for event_id in event_ids:
+        ((event, checksum),) = _read(connection, event_id)
+        after = replace(event, changes=tuple(map(altered, event.changes)))
+        connection.executemany(
+            "UPDATE changes SET before = ?, after = ? WHERE event_id = ? AND number = ?",
+            (
+                (change.before, change.after, event_id, number)
+                for number, change in enumerate(after.changes)
+                if change != event.changes[number]
+            ),
+        )
+        # What was damaged stays so.
+        connection.execute(
+            "UPDATE events SET checksum = ? WHERE event_id = ?",
+            (after.checksum ^ event.checksum ^ checksum, event_id),
+        )
     for trigger in KEPT:
         connection.execute(trigger)
+
+
+def last_owner(connection: sqlite3.Connection, template_id: int) -> int | None:
+    """Return whose a template that is nobody's was last; None if it never was anybody's."""
+    row = connection.execute(
+        "SELECT before FROM changes WHERE subject = 'owner' AND subject_id = ?"
+        " ORDER BY event_id DESC, number DESC LIMIT 1",
+        (template_id,),
+    ).fetchone()
+    return row[0] if row else None

@@ -113,6 +113,12 @@ def stored_templates(gallery: Gallery, model_id: str) -> tuple[StoredTemplates, 
     stored, _, stamp = _stored(gallery, model_id, anew=False)
     if stored is not None:
         return stored, stamp
+    if gallery.is_encrypted:
+        raise GalleryError(
+            f"the gallery {gallery.path} is encrypted, and an index beside it would hold its vectors in the clear",
+            hint="It is searched exactly, in memory.",
+            code="index_encrypted",
+        )
     if template_count(stamp) < LEAST_TEMPLATES:
         raise GalleryError(
             f"the gallery {gallery.path} has {template_count(stamp):,} templates, too few for an index",
@@ -129,7 +135,8 @@ def stored_templates(gallery: Gallery, model_id: str) -> tuple[StoredTemplates, 
 def _stored(gallery: Gallery, model_id: str, anew: bool) -> tuple[StoredTemplates | None, TemplateMatrix | None, Stamp]:
     """Return the templates of the file, made if need be, or what was read from the gallery meanwhile; and its state."""
     stamp = stamp_of(gallery, model_id)
-    if gallery.path == MEMORY or template_count(stamp) < LEAST_TEMPLATES:
+    # No file beside an encrypted gallery: it would hold the vectors in the clear.
+    if gallery.path == MEMORY or gallery.is_encrypted or template_count(stamp) < LEAST_TEMPLATES:
         return None, None, stamp
     path = template_path(gallery.path, model_id)
     if not anew and (stored := _read(path, stamp)):

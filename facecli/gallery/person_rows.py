@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from facecli.errors import GalleryCorruptError, UnknownPersonError
 from facecli.gallery.checksums import text_checksum
+from facecli.gallery.codec import codec_of
 from facecli.gallery.consent import Consent
 from facecli.gallery.names import near_names
 from facecli.gallery.translation import corrupt_error
@@ -32,13 +33,24 @@ def people(connection: sqlite3.Connection, path: str) -> list[Person]:
     found = connection.execute(_PERSON).fetchall()
     if sum(row[-1] for row in found if isinstance(row[-1], int)) != _digest(connection):
         raise corrupt_error(path, "people are missing from it")
-    return [_person(row, path) for row in found]
+    return [_person(connection, row, path) for row in found]
 
 
 def person(connection: sqlite3.Connection, path: str, name: str) -> Person | None:
     """Return the person of a normalised name."""
-    row = connection.execute(_PERSON + "WHERE name = ?", (name,)).fetchone()
-    return _person(row, path) if row else None
+    person_id = find_id(connection, name)
+    if person_id is None:
+        return None
+    return _person(connection, connection.execute(_PERSON + "WHERE person_id = ?", (person_id,)).fetchone(), path)
+
+
+def find_id(connection: sqlite3.Connection, name: str) -> int | None:
+    """Return the person_id of a normalised name."""
+    if (key := codec_of(connection).lookup(name)) is not None:
+        row = connection.execute("SELECT person_id FROM people WHERE lookup = ?", (key,)).fetchone()
+    else:
+        row = connection.execute("SELECT person_id FROM people WHERE name = ?", (name,)).fetchone()
+    return row[0] if row else None
 
 
 def get_person(connection: sqlite3.Connection, path: str, name: str) -> Person:
@@ -56,10 +68,10 @@ def get_person(connection: sqlite3.Connection, path: str, name: str) -> Person:
     raise UnknownPersonError(f"nobody called {name} is enrolled in {path}", hint=hint)
 
 
-def _person(row: tuple[Any, ...], path: str) -> Person:
+def _person(connection: sqlite3.Connection, row: tuple[Any, ...], path: str) -> Person:
     person_id, name, count, created_at, consent, checksum = row
     _refuse_damaged((person_id, name, created_at, consent, checksum), path)
-    return Person(person_id, name, count, created_at)
+    return Person(person_id, codec_of(connection).text_out(person_id, name, "name"), count, created_at)
 
 
 def _refuse_damaged(row: tuple[Any, ...], path: str) -> None:
@@ -69,7 +81,7 @@ def _refuse_damaged(row: tuple[Any, ...], path: str) -> None:
 
 
 def person_checksum(person_id: int, name: str, created_at: str, consent: str | None) -> int:
-    """Return the checksum of a person's row."""
+    """Return the checksum of a person's row, of texts as the file holds them."""
     return text_checksum(person_id, name, created_at, consent)
 
 
@@ -83,37 +95,44 @@ def names(connection: sqlite3.Connection, path: str, model_id: str) -> dict[int,
     result = {}
     for row in found:
         _refuse_damaged(row, path)
-        result[row[0]] = row[1]
+        result[row[0]] = codec_of(connection).text_out(row[0], row[1], "name")
     return result
 
 
 def consents(connection: sqlite3.Connection, path: str) -> dict[int, Consent]:
     """Return what is known about consent, by person_id; those of whom nothing is known are left out."""
-    return {row[0]: _consent(row, path) for row in connection.execute(f"{_SEALED} WHERE consent IS NOT NULL")}
+    return {
+        row[0]: _consent(connection, row, path) for row in connection.execute(f"{_SEALED} WHERE consent IS NOT NULL")
+    }
 
 
 def expired(connection: sqlite3.Connection, path: str, today: date) -> list[Person]:
     """Return everybody whose consent has ended, by person_id; read in milliseconds where few consents end."""
+    if not codec_of(connection).is_plain:
+        ended = {each for each, consent in consents(connection, path).items() if consent.is_expired(today)}
+        return [person for person in people(connection, path) if person.person_id in ended]
     found = []
     for (text,) in connection.execute(
         # An index holds the texts, and many people may share one.
         "SELECT DISTINCT consent FROM people WHERE consent IS NOT NULL AND instr(consent, '\"expires\"')"
     ).fetchall():
         for row in connection.execute(f"{_SEALED} WHERE consent = ?", (text,)).fetchall():
-            if not _consent(row, path).is_expired(today):
+            if not _consent(connection, row, path).is_expired(today):
                 break
             found.append(Person(row[0], row[1], 0, row[2]))
     return sorted(found, key=lambda person: person.person_id)
 
 
-def _consent(row: tuple[Any, ...], path: str) -> Consent:
+def _consent(connection: sqlite3.Connection, row: tuple[Any, ...], path: str) -> Consent:
     _refuse_damaged(row, path)
+    codec = codec_of(connection)
     try:
-        return Consent.of_text(row[3])
+        return Consent.of_text(codec.text_out(row[0], row[3], "consent"))
     except ValueError as error:
+        name = codec.text_out(row[0], row[1], "name")
         raise GalleryCorruptError(
-            f"what {path} says about the consent of {row[1]} cannot be read: {error}",
-            hint=f"Say it again, or: facecli people consent {quote(row[1])} --clear",
+            f"what {path} says about the consent of {name} cannot be read: {error}",
+            hint=f"Say it again, or: facecli people consent {quote(name)} --clear",
         ) from error
 
 
@@ -123,16 +142,20 @@ def consent(connection: sqlite3.Connection, path: str, person_id: int) -> str | 
         "SELECT person_id, name, created_at, consent, checksum FROM people WHERE person_id = ?", (person_id,)
     ).fetchone()
     _refuse_damaged(row, path)
-    return None if row[3] is None else str(row[3])
+    return None if row[3] is None else codec_of(connection).text_out(person_id, row[3], "consent")
 
 
 def names_like(connection: sqlite3.Connection, name: str) -> list[str]:
     """Return names worth comparing with a misspelt one."""
-    found = connection.execute(
-        "SELECT name FROM people WHERE abs(length(name) - ?) <= ? LIMIT ?",
-        (len(name), SPELLING_LENGTH_MARGIN, SPELLING_LIMIT),
-    )
-    return [row[0] for row in found]
+    codec = codec_of(connection)
+    if codec.is_plain:
+        found = connection.execute(
+            "SELECT name FROM people WHERE abs(length(name) - ?) <= ? LIMIT ?",
+            (len(name), SPELLING_LENGTH_MARGIN, SPELLING_LIMIT),
+        )
+        return [row[0] for row in found]
+    rows = connection.execute("SELECT person_id, name FROM people LIMIT ?", (SPELLING_LIMIT,))
+    return [codec.text_out(person_id, stored, "name") for person_id, stored in rows]
 
 
 def next_person_id(connection: sqlite3.Connection) -> int:
@@ -145,17 +168,21 @@ def put_person(
     connection: sqlite3.Connection, person_id: int, name: str, created_at: str, consent: str | None = None
 ) -> None:
     """Write a person, who may be new, of a normalised name that is free."""
+    codec = codec_of(connection)
+    lookup, name = codec.lookup(name), codec.text_in(person_id, name, "name")
+    if consent is not None:
+        consent = codec.text_in(person_id, consent, "consent")
     known = connection.execute("SELECT checksum FROM people WHERE person_id = ?", (person_id,)).fetchone()
     checksum = person_checksum(person_id, name, created_at, consent)
     if known is None:
         connection.execute(
-            "INSERT INTO people (name, created_at, consent, checksum, person_id) VALUES (?, ?, ?, ?, ?)",
-            (name, created_at, consent, checksum, person_id),
+            "INSERT INTO people (name, lookup, created_at, consent, checksum, person_id) VALUES (?, ?, ?, ?, ?, ?)",
+            (name, lookup, created_at, consent, checksum, person_id),
         )
     else:
         connection.execute(
-            "UPDATE people SET name = ?, created_at = ?, consent = ?, checksum = ? WHERE person_id = ?",
-            (name, created_at, consent, checksum, person_id),
+            "UPDATE people SET name = ?, lookup = ?, created_at = ?, consent = ?, checksum = ? WHERE person_id = ?",
+            (name, lookup, created_at, consent, checksum, person_id),
         )
     _add_to_digest(connection, checksum - (known[0] if known else 0))
 

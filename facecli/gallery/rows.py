@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from facecli.errors import GeometryError, ModelMismatchError
 from facecli.gallery import person_rows
 from facecli.gallery.checksums import template_checksums, text_checksum
+from facecli.gallery.codec import Codec, codec_of
 from facecli.gallery.history import Subject
 from facecli.gallery.records import NewTemplate, TemplateMatrix
 from facecli.gallery.translation import corrupt_error
@@ -60,7 +61,11 @@ def increase_revision(connection: sqlite3.Connection) -> None:
 def value(connection: sqlite3.Connection, subject: Subject, subject_id: int) -> str | int | None:
     """Return what the log calls a subject's value; see `facecli.gallery.history`."""
     row = connection.execute(_VALUE[subject], (subject_id,)).fetchone()
-    return row[0] if row else None
+    if row is None or row[0] is None:
+        return None
+    if subject == "owner":
+        return int(row[0])
+    return codec_of(connection).text_out(subject_id, row[0], subject)
 
 
 def has_face(
@@ -97,18 +102,29 @@ def template_ids(connection: sqlite3.Connection, person_id: int) -> list[int]:
 
 
 def insert_template(
-    connection: sqlite3.Connection, template: NewTemplate, source: bytes, now: str, *, is_negative: bool = False
+    connection: sqlite3.Connection,
+    person_id: int,
+    template: NewTemplate,
+    source: bytes,
+    now: str,
+    *,
+    is_negative: bool = False,
 ) -> int:
-    """Add a template that is nobody's yet, and return its id."""
+    """Add a template that is nobody's yet but can only be read with a person's key, and return its id."""
     model_id = template.embedding.model_id
     vector = template.embedding.vector.astype(VECTOR_DTYPE).tobytes()
     _declare_model(connection, model_id, len(template.embedding.vector))
+    codec = codec_of(connection)
+    vector, source = codec.bytes_in(person_id, vector, "vector"), codec.bytes_in(person_id, source, "source")
     facts = (float(template.quality), source, template.content_hash, *template.box_xyxy.tolist(), now)
     cursor = connection.execute(
         "INSERT INTO templates (model_id, vector, dimension, checksum, facts_checksum, is_negative, quality, source,"
-        " content_hash, box_left, box_top, box_right, box_bottom, created_at)"
-        " VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (model_id, vector, len(template.embedding.vector), text_checksum(model_id, *facts), is_negative, *facts),
+        " content_hash, box_left, box_top, box_right, box_bottom, created_at, sealed_for)"
+        " VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            *(model_id, vector, len(template.embedding.vector), text_checksum(model_id, *facts), is_negative, *facts),
+            None if codec.is_plain else person_id,
+        ),
     )
     template_id = int(cursor.lastrowid or 0)
     (checksum,) = template_checksums([vector], template_id, 0, is_negative)
@@ -125,11 +141,40 @@ def delete_template(connection: sqlite3.Connection, template_id: int) -> None:
     )
 
 
+def reseal(connection: sqlite3.Connection, template_id: int, old: Codec, new: Codec, person_id: int) -> None:
+    """Write vector and source of a template anew: read by one codec, written by another one for a person."""
+    row = connection.execute(
+        "SELECT sealed_for, person_id, is_negative, checksum, model_id, vector, source, quality, content_hash,"
+        " box_left, box_top, box_right, box_bottom, created_at FROM templates WHERE template_id = ?",
+        (template_id,),
+    ).fetchone()
+    sealed_for, owner, is_negative, checksum, model_id, vector, source, quality, *facts = row
+    fresh = new.bytes_in(person_id, old.bytes_out(sealed_for or 0, vector, "vector"), "vector")
+    source = new.bytes_in(person_id, old.bytes_out(sealed_for or 0, source, "source"), "source")
+    before, after = template_checksums([vector, fresh], template_id, owner or 0, is_negative)
+    changed = after ^ before ^ checksum  # what is damaged stays so
+    connection.execute(
+        "UPDATE templates SET vector = ?, source = ?, checksum = ?, facts_checksum = ?, sealed_for = ?"
+        " WHERE template_id = ?",
+        (
+            *(fresh, source, changed, text_checksum(model_id, quality, source, *facts)),
+            *(None if new.is_plain else person_id, template_id),
+        ),
+    )
+    if owner and not is_negative:
+        connection.execute("UPDATE models SET digest = digest + ? WHERE model_id = ?", (changed - checksum, model_id))
+
+
 def set_owner(connection: sqlite3.Connection, template_id: int, person_id: int | None) -> None:
     """Make a template a person's, or nobody's.
 
-    A vector that is damaged stays as wrong as it is.
+    A vector that is damaged stays as wrong as it is. What is encrypted is encrypted anew for whom it becomes.
     """
+    sealed_for = connection.execute(
+        "SELECT sealed_for FROM templates WHERE template_id = ?", (template_id,)
+    ).fetchone()[0]
+    if person_id is not None and person_id != sealed_for and not codec_of(connection).is_plain:
+        reseal(connection, template_id, codec_of(connection), codec_of(connection), person_id)
     vector, checksum, owner, is_negative, model_id = connection.execute(
         "SELECT vector, checksum, person_id, is_negative, model_id FROM templates WHERE template_id = ?", (template_id,)
     ).fetchone()
@@ -165,7 +210,7 @@ def templates(
     found = connection.execute(
         f"{_TEMPLATE} WHERE {' AND '.join(conditions)} ORDER BY template_id", tuple(given.values())
     )
-    return [_template(row, path, is_negative) for row in found]
+    return [_template(codec_of(connection), row, path, is_negative) for row in found]
 
 
 def of_face(
@@ -184,7 +229,7 @@ def of_face(
     ]
 
 
-def _template(row: tuple[Any, ...], path: str, is_negative: bool) -> Template:
+def _template(codec: Codec, row: tuple[Any, ...], path: str, is_negative: bool) -> Template:
     template_id, person_id, model_id, vector, checksum, facts_checksum, *facts = row
     quality, source, content_hash, *box, created_at = facts
     try:
@@ -192,6 +237,8 @@ def _template(row: tuple[Any, ...], path: str, is_negative: bool) -> Template:
             raise corrupt_error(path, f"the vector of template {template_id} does not have its checksum")
         if facts_checksum != text_checksum(model_id, *facts):
             raise corrupt_error(path, f"the facts of template {template_id} do not have their checksum")
+        vector = codec.bytes_out(person_id, vector, "vector")
+        source = codec.bytes_out(person_id, source, "source")
         return Template(
             template_id=template_id,
             person_id=person_id,
@@ -215,12 +262,16 @@ def _frozen_box(box: list[float]) -> FloatArray:
 def photo_owners(connection: sqlite3.Connection, content_hash: str, box_xyxy: FloatArray) -> tuple[str, ...]:
     """Return who has templates of a face of a photo."""
     found = connection.execute(
-        "SELECT name, box_left, box_top, box_right, box_bottom FROM templates JOIN people USING (person_id)"
+        "SELECT person_id, name, box_left, box_top, box_right, box_bottom FROM templates JOIN people USING (person_id)"
         " WHERE content_hash = ? AND is_negative = 0 ORDER BY template_id",
         (content_hash,),
     )
-    same = (name for name, *box in found if iou(box_xyxy[None], np.array([box], np.float32)).max() >= SAME_FACE_IOU)
-    return tuple(dict.fromkeys(same))
+    same = {
+        person_id: name
+        for person_id, name, *box in found
+        if iou(box_xyxy[None], np.array([box], np.float32)).max() >= SAME_FACE_IOU
+    }
+    return tuple(codec_of(connection).text_out(person_id, name, "name") for person_id, name in same.items())
 
 
 def count_templates(connection: sqlite3.Connection, path: str) -> dict[str, int]:
@@ -259,7 +310,7 @@ def matrix(connection: sqlite3.Connection, path: str, model_id: str, today: date
         " WHERE model_id = ? AND person_id IS NOT NULL AND is_negative = 0 ORDER BY person_id, template_id",
         (model_id,),
     )
-    start = 0
+    codec, start = codec_of(connection), 0
     while chunk := cursor.fetchmany(FETCH_ROWS):
         template_ids, person_ids, blobs, checksums = zip(*chunk, strict=True)
         stop = start + len(chunk)
@@ -267,7 +318,8 @@ def matrix(connection: sqlite3.Connection, path: str, model_id: str, today: date
             if tuple(template_checksums(blobs, template_ids, person_ids)) != checksums:
                 raise corrupt_error(path, "a vector does not have its checksum")
             digest -= sum(checksums)
-            vectors[start:stop] = np.frombuffer(b"".join(blobs), VECTOR_DTYPE).reshape(len(chunk), dimension)
+            plain = codec.all_bytes_out(person_ids, blobs, "vector")
+            vectors[start:stop] = np.frombuffer(b"".join(plain), VECTOR_DTYPE).reshape(len(chunk), dimension)
             ids[:, start:stop] = template_ids, person_ids
         except (TypeError, ValueError, OverflowError) as error:
             raise corrupt_error(path, f"a template cannot be read ({error})") from error
@@ -285,9 +337,7 @@ def matrix(connection: sqlite3.Connection, path: str, model_id: str, today: date
     return TemplateMatrix(model_id, vectors, ids[0], ids[1], names, revision(connection, path))
 
 
-def _kept(
-    vectors: FloatArray, ids: NDArray[np.int64], keep: NDArray[np.bool_]
-) -> tuple[FloatArray, NDArray[np.int64]]:
+def _kept(vectors: FloatArray, ids: NDArray[np.int64], keep: NDArray[np.bool_]) -> tuple[FloatArray, NDArray[np.int64]]:
     """Move the rows to keep to the front, where they are: no second copy of all vectors."""
     kept = np.flatnonzero(keep)
     for start in range(0, len(kept), FETCH_ROWS):

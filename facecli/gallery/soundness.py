@@ -9,6 +9,7 @@ from typing import Final
 from facecli.errors import GalleryCorruptError
 from facecli.gallery import history
 from facecli.gallery.checksums import template_checksums, text_checksum
+from facecli.gallery.codec import codec_of
 from facecli.gallery.history import State
 from facecli.gallery.person_rows import person_checksum
 
@@ -33,15 +34,19 @@ def problems(connection: sqlite3.Connection, path: str) -> tuple[str, ...]:
 
 
 def _people(connection: sqlite3.Connection, state: State) -> Iterator[str]:
-    digest = 0
+    digest, codec = 0, codec_of(connection)
     for person_id, name, created_at, consent, checksum in connection.execute(
         "SELECT person_id, name, created_at, consent, checksum FROM people"
     ):
         if person_checksum(person_id, name, created_at, consent) != checksum:
             yield f"person {person_id} is not as enrolled"
-        state.names[person_id] = name
-        if consent is not None:
-            state.consents[person_id] = consent
+            continue
+        try:
+            state.names[person_id] = codec.text_out(person_id, name, "name")
+            if consent is not None:
+                state.consents[person_id] = codec.text_out(person_id, consent, "consent")
+        except GalleryCorruptError as error:
+            yield error.message
         digest += checksum if isinstance(checksum, int) else 0
     if (digest,) != connection.execute("SELECT value FROM meta WHERE key = 'people_digest'").fetchone():
         yield "people are missing from it"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -11,8 +10,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from facecli.errors import GalleryLockedError, InputError
+from facecli.errors import GalleryError, GalleryLockedError, InputError
 from facecli.gallery import calibration_rows, history, person_rows, rows, soundness
+from facecli.gallery.codec import GalleryConnection
 from facecli.gallery.connection import connect
 from facecli.gallery.consent import Consent, today
 from facecli.gallery.edit import Edit
@@ -22,7 +22,8 @@ from facecli.gallery.records import GalleryInfo, NewTemplate, StoredThreshold, T
 from facecli.gallery.schema import read_version
 from facecli.gallery.stranger_searches import SearchSample
 from facecli.gallery.translation import read_only_error, translated
-from facecli.sqlite_file import MEMORY, transaction
+from facecli.gallery.vault import AskSecret, Vault, open_lock, read_lock
+from facecli.sqlite_file import MEMORY, closed_on_error, transaction
 from facecli.types import FloatArray, Person, Template
 
 # Writers hold the file for milliseconds; whoever waits this long waits for something that hangs.
@@ -54,11 +55,35 @@ class Gallery:
         can only be read.
     """
 
-    def __init__(self, connection: sqlite3.Connection, path: str, *, read_only: bool) -> None:
-        self._connection = connection
+    def __init__(self, connection: GalleryConnection, path: str, *, read_only: bool) -> None:
+        self._opened = connection
         self.path = path
         self.read_only = read_only
         self.today: Callable[[], date] = today
+
+    @property
+    def _connection(self) -> GalleryConnection:
+        """The open file.
+
+        Raises
+        ------
+        GalleryError
+            With code ``gallery_reopen`` if another process has encrypted or decrypted the file meanwhile.
+        """
+        with translated(self.path):
+            is_plain = read_lock(self._opened) is None
+        if is_plain != self._opened.codec.is_plain:
+            raise GalleryError(
+                f"the gallery {self.path} was {'decrypted' if is_plain else 'encrypted'} meanwhile",
+                hint="Nothing was done; ask again.",
+                code="gallery_reopen",
+            )
+        return self._opened
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether names, vectors, file names and crops lie encrypted in the file."""
+        return not self._connection.codec.is_plain
 
     @classmethod
     def open(
@@ -68,6 +93,7 @@ class Gallery:
         create: bool = False,
         read_only: bool = False,
         busy_timeout_s: float = BUSY_TIMEOUT_S,
+        ask_secret: AskSecret | None = None,
     ) -> Self:
         """Open a gallery.
 
@@ -82,12 +108,14 @@ class Gallery:
             the attribute `read_only`.
         busy_timeout_s : float
             How long to wait for other processes, in seconds.
+        ask_secret : callable, optional
+            Gives the secret of an encrypted gallery; called only for such a one.
 
         Raises
         ------
         GalleryError
-            With code ``gallery_missing``, ``gallery_newer`` (written by a newer facecli), ``gallery_read_only`` or
-            ``gallery_unopenable``.
+            With code ``gallery_missing``, ``gallery_newer`` (written by a newer facecli), ``gallery_read_only``,
+            ``gallery_unopenable``, ``gallery_encrypted`` (nobody to ask for the secret) or ``gallery_wrong_key``.
         GalleryLockedError
             If another process keeps it too long.
         GalleryCorruptError
@@ -103,12 +131,21 @@ class Gallery:
             except (ValueError, RuntimeError) as error:  # a NUL in it; links that lead in a circle
                 raise InputError(f"the gallery path {name!r} is no path: {error}") from error
         connection, is_read_only = connect(name, create=create, read_only=read_only, busy_timeout_s=busy_timeout_s)
+        with closed_on_error(connection), translated(name):
+            if lock := read_lock(connection):
+                if ask_secret is None:
+                    raise GalleryError(
+                        f"the gallery {name} is encrypted",
+                        hint="Give what opens it: Gallery.open(..., ask_secret=...).",
+                        code="gallery_encrypted",
+                    )
+                connection.codec = Vault(connection, name, open_lock(lock, ask_secret(lock), name))
         return cls(connection, name, read_only=is_read_only)
 
     def close(self) -> None:
         """Close the file. Closing twice is harmless."""
         with translated(self.path):
-            self._connection.close()
+            self._opened.close()
 
     def __enter__(self) -> Self:
         return self
@@ -253,14 +290,17 @@ class Gallery:
             ids = [each for each in past if rows.value(self._connection, "name", each) in (None, name)]
             count = sum(edit.purge(person_id) for person_id in ids or [edit.person(name).person_id])
             self._connection.execute("DELETE FROM calibrations")  # they hold the person's scores
-        with translated(self.path):
-            is_busy = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-        if is_busy:
+        if not self.empty_log():
             raise GalleryLockedError(
                 f"{name} was purged, but another process still reads the gallery {self.path}",
                 hint=f"Its log may hold old bytes until that is done; then: facecli people purge {name!r}",
             )
         return count
+
+    def empty_log(self) -> bool:
+        """Empty the write-ahead log; False if another process reads it."""
+        with translated(self.path):
+            return not self._opened.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
 
     def add_templates(
         self, name: str, new: Sequence[NewTemplate], *, command: str = "enroll", is_negative: bool = False
@@ -372,11 +412,12 @@ class Gallery:
             )
 
     @contextmanager
-    def _changing(self) -> Iterator[None]:
+    def _changing(self) -> Iterator[GalleryConnection]:
+        """Run a block as one transaction that changes the file; see `edit`."""
         if self.read_only:
             raise read_only_error(self.path)
         with translated(self.path), transaction(self._connection):
-            yield
+            yield self._connection
 
 
 def _now() -> str:

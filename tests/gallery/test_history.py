@@ -11,8 +11,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 import facecli
 from facecli.errors import FacecliError, GalleryCorruptError, GalleryError, UnknownPersonError
 from facecli.gallery import history
+from facecli.gallery.consent import Consent
 from facecli.gallery.history import Change, State
 from facecli.gallery.records import NewTemplate
+from facecli.gallery.sealing import decrypt, encrypt, rekey
 from facecli.gallery.store import Gallery
 from facecli.types import Embedding
 
@@ -84,7 +86,7 @@ class AnyHistory(RuleBasedStateMachine):
 
         self.attempt(change)
 
-    @rule(name=names, text=st.sampled_from(["asked", "signed", None]))
+    @rule(name=names, text=st.sampled_from([Consent("asked").text, Consent("signed").text, None]))
     def consent(self, name, text):
         def change():
             with self.gallery.edit("people consent") as edit:
@@ -131,8 +133,30 @@ class AnyHistory(RuleBasedStateMachine):
         assert history.replay(self.gallery.events()) == self.state()
 
 
+class AnyEncryptedHistory(AnyHistory):
+    """The same in a gallery that is encrypted, and whose secret may change meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        encrypt(self.gallery, "key_file", b"k" * 32)
+
+    @rule(byte=st.binary(min_size=1, max_size=1))
+    def rekey(self, byte):
+        rekey(self.gallery, "key_file", byte * 32)
+
+    @rule()
+    def decrypt_and_encrypt(self):
+        before = self.state()
+        decrypt(self.gallery)
+        assert (self.state(), self.gallery.is_encrypted) == (before, False)
+        encrypt(self.gallery, "key_file", b"k" * 32)
+        assert (self.state(), self.gallery.is_encrypted) == (before, True)
+
+
 TestAnyHistory = AnyHistory.TestCase
 TestAnyHistory.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)
+TestAnyEncryptedHistory = AnyEncryptedHistory.TestCase
+TestAnyEncryptedHistory.settings = settings(max_examples=25, stateful_step_count=15, deadline=None)
 
 
 def undo(gallery: Gallery, event_id: int) -> None:

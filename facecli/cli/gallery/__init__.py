@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from facecli.cli.gallery import index, info
+from facecli.cli.gallery import encryption, index, info
 from facecli.cli.help import CommandGroup
 
 app = CommandGroup(help="See what the gallery file holds, and take care of it.")
@@ -15,3 +15,6 @@ def _group() -> None:
 
 app.command("info")(info.info)
 app.command("index")(index.index)
+app.command("encrypt")(encryption.encrypt)
+app.command("decrypt")(encryption.decrypt)
+app.command("rekey")(encryption.rekey)

@@ -1,0 +1,107 @@
+"""``facecli gallery encrypt``, ``decrypt`` and ``rekey``, and what the other commands do with such a gallery."""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from facecli.gallery import vault
+
+
+@pytest.fixture(autouse=True)
+def cheap_scrypt(monkeypatch):
+    monkeypatch.setattr(vault, "SCRYPT_COST", 4)
+
+
+def test_a_passphrase_of_the_environment_encrypts_and_opens(run, gallery: Path, monkeypatch) -> None:
+    before = run("people", "list", "-f", "jsonl").records
+    monkeypatch.setenv("FACECLI_PASSPHRASE", "correct horse")
+    done = run("gallery", "encrypt")
+    assert (done.code, done.out) == (0, "")
+    assert "keep the passphrase safe" in done.err
+    assert b"Obama" not in gallery.read_bytes()
+    assert run("people", "list", "-f", "jsonl").records == before
+
+    monkeypatch.setenv("FACECLI_PASSPHRASE", "another horse")
+    done = run("people", "list")
+    assert done.code == 5
+    assert done.err.startswith("error: the passphrase does not open the gallery")
+
+    monkeypatch.delenv("FACECLI_PASSPHRASE")
+    done = run("people", "list")
+    assert done.code == 5
+    assert done.err.splitlines() == [
+        f"error: the gallery {gallery} is encrypted by a passphrase",
+        "  hint: Ask from a terminal, or set FACECLI_PASSPHRASE.",
+    ]
+
+
+def test_a_key_file_is_made_and_needed(run, gallery: Path, tmp_path) -> None:
+    key = tmp_path / "gallery.key"
+    assert run("gallery", "encrypt", "--key-file", str(key)).code == 0
+    assert (stat.S_IMODE(key.stat().st_mode), len(key.read_bytes())) == (0o600, 32)
+    assert run("people", "list", "--key-file", str(key)).code == 0
+    assert "Name it: --key-file FILE" in run("people", "list").err
+    key.write_bytes(bytes(32))
+    assert "the key file does not open the gallery" in run("people", "list", "--key-file", str(key)).err
+    key.write_bytes(b"short")
+    done = run("people", "list", "--key-file", str(key))
+    assert (done.code, "has 5 bytes" in done.err) == (1, True)
+
+
+def test_the_secret_is_changed(run, gallery: Path, tmp_path, monkeypatch) -> None:
+    key = tmp_path / "gallery.key"
+    run("gallery", "encrypt", "--key-file", str(key))
+    monkeypatch.setenv("FACECLI_NEW_PASSPHRASE", "correct horse")
+    assert run("gallery", "rekey", "--key-file", str(key)).code == 0
+    monkeypatch.setenv("FACECLI_PASSPHRASE", "correct horse")
+    assert run("people", "list").code == 0
+    other = tmp_path / "other.key"
+    assert run("gallery", "rekey", "--new-key-file", str(other)).code == 0
+    monkeypatch.delenv("FACECLI_PASSPHRASE")
+    assert run("people", "list", "--key-file", str(other)).code == 0
+    assert run("gallery", "decrypt", "--key-file", str(other)).code == 0
+    assert run("people", "list").code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("gallery", "rekey"), "is not encrypted"),
+        (("gallery", "decrypt"), "is not encrypted"),
+        (("gallery", "encrypt"), "there is nobody to ask for a passphrase"),
+        (("gallery", "encrypt", "--by", "key-file"), "no key file was named"),
+        (("gallery", "encrypt", "--by", "magic"), "--by cannot be 'magic'"),
+    ],
+)
+def test_what_cannot_be_is_refused(run, gallery: Path, arguments, message) -> None:
+    before = gallery.read_bytes()
+    done = run(*arguments)
+    assert done.code != 0
+    assert message in done.err
+    assert gallery.read_bytes() == before
+
+
+def test_a_short_passphrase_is_refused(run, gallery: Path, monkeypatch) -> None:
+    monkeypatch.setenv("FACECLI_PASSPHRASE", "horse")
+    assert "a passphrase of 5 characters is too short" in run("gallery", "encrypt").err
+
+
+def test_a_passphrase_is_asked_for_twice(run, gallery: Path, monkeypatch) -> None:
+    typed = iter(["correct horse", "correct house", "correct horse", "correct horse", "correct horse"])
+    monkeypatch.setattr("facecli.services.secrets.getpass", lambda _: next(typed))
+    monkeypatch.setattr("facecli.services.secrets._is_terminal", lambda: True)
+    assert "are not the same" in run("gallery", "encrypt").err
+    assert run("gallery", "encrypt").code == 0
+    assert run("people", "list").code == 0
+
+
+def test_a_keyring_keeps_the_key(run, gallery: Path, monkeypatch) -> None:
+    keyring = pytest.importorskip("keyring")
+    kept: dict[tuple[str, str], str] = {}
+    monkeypatch.setattr(keyring, "set_password", lambda service, user, key: kept.update({(service, user): key}))
+    monkeypatch.setattr(keyring, "get_password", lambda service, user: kept.get((service, user)))
+    assert run("gallery", "encrypt", "--by", "keyring").code == 0
+    assert (run("people", "list").code, len(kept)) == (0, 1)
+    kept.clear()
+    assert "has no key for it" in run("people", "list").err
