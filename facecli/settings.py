@@ -71,6 +71,12 @@ class Settings:
     offline: bool = _setting(False, "never open a network connection, not even for a pull")
     cache: Path | None = _setting(None, "folder of pulled models and compiled networks")
     state: Path | None = _setting(None, "folder of what scans found in photos")
+    backups: int = _setting(
+        5,
+        "newest backups of the gallery to keep beside it; one is made before the first change of a day; 0: none",
+        least=0,
+        most=10_000,
+    )
 
     @property
     def gallery_path(self) -> Path:

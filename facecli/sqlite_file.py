@@ -10,7 +10,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -25,6 +25,11 @@ FILE_MODE: Final = 0o600
 FOLDER_MODE: Final = 0o700
 
 RETRY_INTERVAL_S: Final = 0.01
+
+# Where SQLite's processes lock a file (sqlite.org/src: os.h, PENDING_BYTE to the end of SHARED). Whoever has it open
+# in WAL mode, or reads it in another one, has a shared lock on the last 510 of them.
+_FIRST_LOCK_BYTE: Final = 0x40000000
+_LOCK_BYTES: Final = 512
 
 # POSIX drops all locks that a process holds on a file when it closes *any* descriptor of it
 # (sqlite.org/howtocorrupt.html, 2.2). So a file is only ever opened beside SQLite at its creation, and while
@@ -45,12 +50,52 @@ def create_private(path: Path) -> None:
             return
         missing = [folder for folder in path.parents if not folder.exists()]
         for folder in reversed(missing):
-            folder.mkdir(FOLDER_MODE, exist_ok=True)
+            make_private_folder(folder)
         try:
             # SQLite gives the -wal, -shm and -journal files the mode of this one.
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, FILE_MODE))
         except FileExistsError:
             return  # another process was faster
+        sync_folder(path.parent)
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make a folder for its owner alone, if it is missing, so that no power cut takes it.
+
+    Raises
+    ------
+    OSError
+        If it cannot be made.
+    """
+    folder.mkdir(FOLDER_MODE, exist_ok=True)
+    sync_folder(folder.parent)
+
+
+def sync_file(path: Path) -> None:
+    """Wait until a file's content is on the disk. For files that SQLite does not have open in this process.
+
+    Raises
+    ------
+    OSError
+        If it cannot be brought there.
+    """
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until a folder's names are on the disk, where the system has that."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some network disks cannot
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
@@ -140,3 +185,27 @@ def pragma(connection: sqlite3.Connection, name: str) -> int:
 def primary_code(error: sqlite3.Error) -> int:
     """Return SQLite's primary result code (the low byte); 0 where the Python module itself complains."""
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
+
+
+@contextmanager
+def locked_alone(path: Path) -> Iterator[None]:
+    """Hold the locks that keep every process out of a file, for one that SQLite cannot open; this process has it not.
+
+    Raises
+    ------
+    BlockingIOError
+        If a process has it open.
+    OSError
+        If it cannot be locked.
+    """
+    if os.name != "posix":  # elsewhere a file that is open cannot be replaced
+        yield
+        return
+    import fcntl
+
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, _LOCK_BYTES, _FIRST_LOCK_BYTE)
+        yield
+    finally:
+        os.close(descriptor)

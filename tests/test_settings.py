@@ -34,6 +34,7 @@ TOML = {
     "offline": ("true", True),
     "cache": ("'here'", Path("here")),
     "state": ("'there'", Path("there")),
+    "backups": ("7", 7),
 }
 
 

@@ -42,7 +42,11 @@ def run_scan(call: Call, wishes: ScanWishes) -> int:
     """Scan, and return the exit code."""
     app = App(call.settings)
     with ExitStack() as stack:
-        gallery = stack.enter_context(PinnedGallery.open(call.settings.gallery_path, ask_secret=app.ask_secret))
+        gallery = stack.enter_context(
+            PinnedGallery.open(
+                call.settings.gallery_path, keep_backups=call.settings.backups, ask_secret=app.ask_secret
+            )
+        )
         store = None
         if wishes.store:
             store = stack.enter_context(ScanStore.open(call.settings.state_dir / FILE_NAME, warn=warn))

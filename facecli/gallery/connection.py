@@ -8,13 +8,16 @@ import time
 from pathlib import Path
 
 from facecli.errors import GalleryError
+from facecli.gallery import backups
 from facecli.gallery.codec import GalleryConnection
 from facecli.gallery.schema import MIGRATIONS, migrate, read_version
 from facecli.gallery.translation import missing_error, read_only_error, translated
 from facecli.sqlite_file import MEMORY, closed_on_error, create_private, primary_code, switch_to_wal
 
 
-def connect(path: str, *, create: bool, read_only: bool, busy_timeout_s: float) -> tuple[GalleryConnection, bool]:
+def connect(
+    path: str, *, create: bool, read_only: bool, busy_timeout_s: float, keep_backups: int
+) -> tuple[GalleryConnection, bool]:
     """Open the gallery at `path` and bring its schema up to date.
 
     Parameters
@@ -30,6 +33,8 @@ def connect(path: str, *, create: bool, read_only: bool, busy_timeout_s: float) 
         that still holds changes.
     busy_timeout_s : float
         How long to wait for other processes, in seconds.
+    keep_backups : int
+        Of these one is made before a new schema; 0 for none.
 
     Returns
     -------
@@ -56,7 +61,7 @@ def connect(path: str, *, create: bool, read_only: bool, busy_timeout_s: float) 
             read_only = True
         if read_only:
             return _connect_reader(path, busy_timeout_s), True
-        return _connect_writer(path, create, busy_timeout_s), False
+        return _connect_writer(path, create, busy_timeout_s, keep_backups), False
 
 
 def _prepare(path: Path, create: bool) -> None:
@@ -71,13 +76,14 @@ def _prepare(path: Path, create: bool) -> None:
         raise missing_error(str(path))
 
 
-def _connect_writer(path: str, create: bool, busy_timeout_s: float) -> GalleryConnection:
+def _connect_writer(path: str, create: bool, busy_timeout_s: float, keep_backups: int) -> GalleryConnection:
     deadline = time.monotonic() + busy_timeout_s
     connection = _connect_uri(path, "mode=rw", busy_timeout_s)
     with closed_on_error(connection):
         _configure(connection)
         if not create:
             _refuse_blank(connection, path)
+        backups.before_migration(connection, path, keep_backups)
         migrate(connection, path)
         switch_to_wal(connection, deadline)
     return connection

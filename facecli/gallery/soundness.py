@@ -22,15 +22,21 @@ _TEMPLATES: Final = """
 
 def problems(connection: sqlite3.Connection, path: str) -> tuple[str, ...]:
     """Return what is wrong with a gallery, a sentence each; nothing if all is well. Reads every byte of it."""
-    found = [str(row[0]) for row in connection.execute("PRAGMA quick_check") if row[0] != "ok"]
-    found += [
-        f"{row[0]} row {row[1]} refers to a missing {row[2]}" for row in connection.execute("PRAGMA foreign_key_check")
-    ]
+    found = list(file_problems(connection))
     state = State()
     found += _people(connection, state)
     found += _templates(connection, state)
     found += _log(connection, path, state)
     return tuple(found)
+
+
+def file_problems(connection: sqlite3.Connection) -> Iterator[str]:
+    """Yield what is wrong with pages, indexes and links; for files of every schema."""
+    for (found,) in connection.execute("PRAGMA integrity_check"):
+        if found != "ok":
+            yield str(found)
+    for table, row, target, *_ in connection.execute("PRAGMA foreign_key_check"):
+        yield f"{table} row {row} refers to a missing {target}"
 
 
 def _people(connection: sqlite3.Connection, state: State) -> Iterator[str]:

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from facecli.errors import GalleryError, GalleryLockedError, InputError
-from facecli.gallery import calibration_rows, history, person_rows, rows, soundness
+from facecli.gallery import backups, calibration_rows, history, person_rows, rows, soundness
 from facecli.gallery.codec import GalleryConnection
 from facecli.gallery.connection import connect
 from facecli.gallery.consent import Consent, today
@@ -55,11 +55,12 @@ class Gallery:
         can only be read.
     """
 
-    def __init__(self, connection: GalleryConnection, path: str, *, read_only: bool) -> None:
+    def __init__(self, connection: GalleryConnection, path: str, *, read_only: bool, keep_backups: int = 0) -> None:
         self._opened = connection
         self.path = path
         self.read_only = read_only
         self.today: Callable[[], date] = today
+        self._keep_backups = keep_backups
 
     @property
     def _connection(self) -> GalleryConnection:
@@ -93,6 +94,7 @@ class Gallery:
         create: bool = False,
         read_only: bool = False,
         busy_timeout_s: float = BUSY_TIMEOUT_S,
+        keep_backups: int = 0,
         ask_secret: AskSecret | None = None,
     ) -> Self:
         """Open a gallery.
@@ -108,6 +110,9 @@ class Gallery:
             the attribute `read_only`.
         busy_timeout_s : float
             How long to wait for other processes, in seconds.
+        keep_backups : int
+            Back the gallery up before a new schema and, where that is due, before a change; how many to keep, see
+            `facecli.gallery.backups.rotate`. 0: none is made.
         ask_secret : callable, optional
             Gives the secret of an encrypted gallery; called only for such a one.
 
@@ -130,7 +135,9 @@ class Gallery:
                 name = str(Path(name).resolve())
             except (ValueError, RuntimeError) as error:  # a NUL in it; links that lead in a circle
                 raise InputError(f"the gallery path {name!r} is no path: {error}") from error
-        connection, is_read_only = connect(name, create=create, read_only=read_only, busy_timeout_s=busy_timeout_s)
+        connection, is_read_only = connect(
+            name, create=create, read_only=read_only, busy_timeout_s=busy_timeout_s, keep_backups=keep_backups
+        )
         with closed_on_error(connection), translated(name):
             if lock := read_lock(connection):
                 if ask_secret is None:
@@ -140,7 +147,7 @@ class Gallery:
                         code="gallery_encrypted",
                     )
                 connection.codec = Vault(connection, name, open_lock(lock, ask_secret(lock), name))
-        return cls(connection, name, read_only=is_read_only)
+        return cls(connection, name, read_only=is_read_only, keep_backups=keep_backups)
 
     def close(self) -> None:
         """Close the file. Closing twice is harmless."""
@@ -170,6 +177,8 @@ class Gallery:
         command : str
             What the log names as the cause: a command without "facecli", such as "people merge".
         """
+        if not self.read_only:
+            backups.before_change(self._connection, self.path, command, self._keep_backups)
         with self._changing():
             edit = Edit(self._connection, self.path, command, _now())
             yield edit

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from facecli.cli.gallery import encryption, index, info
+from facecli.cli.gallery import backup, encryption, index, info, restore
 from facecli.cli.help import CommandGroup
 
 app = CommandGroup(help="See what the gallery file holds, and take care of it.")
@@ -15,6 +15,9 @@ def _group() -> None:
 
 app.command("info")(info.info)
 app.command("index")(index.index)
+app.command("backup")(backup.backup)
+app.command("backups")(backup.list_backups)
+app.command("restore")(restore.restore)
 app.command("encrypt")(encryption.encrypt)
 app.command("decrypt")(encryption.decrypt)
 app.command("rekey")(encryption.rekey)
