@@ -24,6 +24,7 @@ from facecli.gallery.copying import Contents, contents, copy, new_file, patience
 from facecli.gallery.schema import APPLICATION_ID
 from facecli.gallery.store import Gallery
 from facecli.gallery.translation import translated
+from facecli.gallery.vault import AskSecret
 from facecli.sqlite_file import (
     RETRY_INTERVAL_S,
     create_private,
@@ -91,11 +92,19 @@ def verify(source: Path) -> Contents:
     return contents(source)
 
 
-def restore(gallery_path: str, source: Path) -> Restored:
+def restore(gallery_path: str, source: Path, ask_secret: AskSecret | None = None) -> Restored:
     """Make a gallery what a backup holds; what it was before becomes a backup itself, even if it is damaged.
 
     The revision goes on from the higher one, and ids from the last one given, so that nobody takes it for what it was.
     Who was purged since the backup was made is purged again.
+
+    Parameters
+    ----------
+    gallery_path : str
+        Absolute, of what a link leads to.
+    source : Path
+    ask_secret : callable, optional
+        See `facecli.gallery.store.Gallery.open`; for a backup that is encrypted.
 
     Raises
     ------
@@ -108,7 +117,7 @@ def restore(gallery_path: str, source: Path) -> Restored:
     """
     verify(source)
     try:
-        return _restore(gallery_path, source)
+        return _restore(gallery_path, source, ask_secret)
     except sqlite3.Error:
         with translated(gallery_path):
             raise
@@ -120,7 +129,7 @@ def restore(gallery_path: str, source: Path) -> Restored:
         ) from error
 
 
-def _restore(gallery_path: str, source: Path) -> Restored:
+def _restore(gallery_path: str, source: Path, ask_secret: AskSecret | None) -> Restored:
     path = Path(gallery_path)
     create_private(path)
     with new_file(path.parent, gallery_path) as staged:
@@ -129,13 +138,13 @@ def _restore(gallery_path: str, source: Path) -> Restored:
         try:
             with closing(_open(gallery_path)) as present:
                 before = _look(present, gallery_path)
-                purged = _prepare(staged, source, before)
+                purged = _prepare(staged, source, before, ask_secret)
                 aside = _set_aside(present, gallery_path)
                 is_written = _write_into(present, staged, gallery_path)
         except sqlite3.DatabaseError as error:
             if primary_code(error) not in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
                 raise
-            purged = _prepare(staged, source, _Present())
+            purged = _prepare(staged, source, _Present(), ask_secret)
             aside, is_written = _copy_damaged(path), False
         if not is_written:
             _replace(staged, path)
@@ -180,7 +189,7 @@ def _look(present: sqlite3.Connection, gallery_path: str) -> _Present:
     return _Present(int(revision or 0), tuple(ids), tuple(purged))
 
 
-def _prepare(staged: Path, source: Path, before: _Present) -> int:
+def _prepare(staged: Path, source: Path, before: _Present, ask_secret: AskSecret | None) -> int:
     """Bring a copy of a backup to the newest schema, verify it, and let it follow what was before it.
 
     Returns
@@ -188,7 +197,7 @@ def _prepare(staged: Path, source: Path, before: _Present) -> int:
     int
         People who were purged again.
     """
-    with Gallery.open(staged) as gallery:
+    with Gallery.open(staged, ask_secret=ask_secret) as gallery:
         if found := gallery.info(check=True).problems:
             raise _damaged(source, found[0])
         connection: sqlite3.Connection = gallery._connection

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from facecli.errors import GalleryCorruptError
 from facecli.gallery import history
 from facecli.gallery.checksums import template_checksums, text_checksum
 from facecli.gallery.codec import codec_of
-from facecli.gallery.history import State
+from facecli.gallery.history import Change, State
 from facecli.gallery.person_rows import person_checksum
+from facecli.gallery.vault import read_lock
+
+_UNREAD: Final = "encrypted"
+"""Instead of every text that cannot be read."""
 
 _TEMPLATES: Final = """
     SELECT template_id, person_id, vector, checksum, is_negative, facts_checksum, model_id,
@@ -21,13 +26,27 @@ _TEMPLATES: Final = """
 
 
 def problems(connection: sqlite3.Connection, path: str) -> tuple[str, ...]:
-    """Return what is wrong with a gallery, a sentence each; nothing if all is well. Reads every byte of it."""
+    """Return what is wrong with a gallery, a sentence each; nothing if all is well. Reads every byte of it.
+
+    Of an encrypted gallery that is not unlocked, what names and notes say is left out.
+    """
     found = list(file_problems(connection))
     state = State()
     found += _people(connection, state)
     found += _templates(connection, state)
     found += _log(connection, path, state)
     return tuple(found)
+
+
+def _is_locked(connection: sqlite3.Connection) -> bool:
+    return codec_of(connection).is_plain and read_lock(connection) is not None
+
+
+def _without_texts(change: Change) -> Change:
+    if change.subject == "owner":
+        return change
+    before, after = (None if text is None else _UNREAD for text in (change.before, change.after))
+    return Change(change.subject, change.subject_id, before, after)
 
 
 def file_problems(connection: sqlite3.Connection) -> Iterator[str]:
@@ -40,7 +59,7 @@ def file_problems(connection: sqlite3.Connection) -> Iterator[str]:
 
 
 def _people(connection: sqlite3.Connection, state: State) -> Iterator[str]:
-    digest, codec = 0, codec_of(connection)
+    digest, codec, is_locked = 0, codec_of(connection), _is_locked(connection)
     for person_id, name, created_at, consent, checksum in connection.execute(
         "SELECT person_id, name, created_at, consent, checksum FROM people"
     ):
@@ -48,9 +67,9 @@ def _people(connection: sqlite3.Connection, state: State) -> Iterator[str]:
             yield f"person {person_id} is not as enrolled"
             continue
         try:
-            state.names[person_id] = codec.text_out(person_id, name, "name")
+            state.names[person_id] = _UNREAD if is_locked else codec.text_out(person_id, name, "name")
             if consent is not None:
-                state.consents[person_id] = codec.text_out(person_id, consent, "consent")
+                state.consents[person_id] = _UNREAD if is_locked else codec.text_out(person_id, consent, "consent")
         except GalleryCorruptError as error:
             yield error.message
         digest += checksum if isinstance(checksum, int) else 0
@@ -81,6 +100,8 @@ def _templates(connection: sqlite3.Connection, state: State) -> Iterator[str]:
 def _log(connection: sqlite3.Connection, path: str, state: State) -> Iterator[str]:
     try:
         events = list(history.events(connection, path))
+        if _is_locked(connection):
+            events = [replace(event, changes=tuple(map(_without_texts, event.changes))) for event in events]
         replayed = history.replay(events)
     except (GalleryCorruptError, ValueError) as error:
         yield f"its history cannot be followed: {error}"

@@ -10,6 +10,7 @@ import pytest
 
 from facecli.errors import GalleryCorruptError, GalleryError, GalleryLockedError
 from facecli.gallery import backups, loading, restoring
+from facecli.gallery.sealing import encrypt
 from facecli.gallery.search import GallerySearch
 from facecli.gallery.store import Gallery
 
@@ -225,3 +226,20 @@ def test_another_applications_file_is_neither_a_backup_nor_replaced_by_one(path,
         with pytest.raises(GalleryError, match="another application's database"):
             restoring.restore(str(target), source)
     assert (path.read_bytes(), foreign.read_bytes()) == before
+
+
+def test_an_encrypted_gallery_is_verified_without_its_key_and_restored_with_it(path, template):
+    key = bytes(range(32))
+    with Gallery.open(path) as gallery:
+        gallery.rename_person("Bo", "Bob")
+        encrypt(gallery, "key_file", key)
+        gallery.rename_person("Bob", "Bobby")
+        made = backups.make(gallery._connection, gallery.path, backups.ASKED).path
+        gallery.purge_person("Bobby")
+    assert b"Ana" not in made.read_bytes()
+    assert restoring.verify(made).people == 2
+    with pytest.raises(GalleryError, match="is encrypted"):
+        restoring.restore(str(path), made)
+    assert restoring.restore(str(path), made, lambda _: key).purged == 1
+    with Gallery.open(path, ask_secret=lambda _: key) as gallery:
+        assert (names(gallery), gallery.info(check=True).problems) == (["Ana"], ())

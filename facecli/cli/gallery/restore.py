@@ -34,6 +34,7 @@ def restore(
     so "restore latest" also takes a restoration back. Other commands may run meanwhile: they see all of it or nothing.
     Who was purged since the backup was made is purged again, unless the present gallery is too damaged to tell.
     """
+    from facecli.app import App
     from facecli.gallery import restoring
 
     path = os.path.realpath(call.settings.gallery_path)
@@ -48,7 +49,7 @@ def restore(
         if not typer.confirm(f"Make {path} what {source} holds: {_words(held)}?", err=True):
             say("nothing was changed")
             return 1
-    done = restoring.restore(path, source)
+    done = restoring.restore(path, source, App(call.settings).ask_secret)
     if not call.quiet:
         say(f"{path} was restored and holds {_words(done.contents)}")
         if done.purged:
