@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
+from shlex import quote
 
 import facecli
 from facecli.errors import GalleryError
-from facecli.gallery import history, person_rows, rows
+from facecli.gallery import history, person_rows, rows, undoing
 from facecli.gallery.history import Change, Event, Subject
 from facecli.gallery.records import NewTemplate
-from facecli.types import Person
+from facecli.types import FloatArray, Person
 
 
 class Edit:
@@ -29,9 +30,15 @@ class Edit:
         What the log says made the event.
     now : str
         ISO 8601, UTC.
+
+    Attributes
+    ----------
+    event : Event or None
+        What the log holds of it when the block has ended; None before, and if nothing was changed.
     """
 
     def __init__(self, connection: sqlite3.Connection, path: str, command: str, now: str) -> None:
+        self.event: Event | None = None
         self._connection = connection
         self._path = path
         self._command = command
@@ -40,6 +47,7 @@ class Edit:
         self._model_id: str | None = None
         self._undoes: int | None = None
         self._purged: list[int] = []
+        self._enrolled: dict[int, str] = {}
 
     def person(self, name: str) -> Person:
         """Return the person of exactly this normalised name.
@@ -51,8 +59,10 @@ class Edit:
         """
         return person_rows.get_person(self._connection, self._path, name)
 
-    def add_person(self, name: str) -> int:
+    def add_person(self, name: str, *, created_at: str | None = None) -> int:
         """Enrol somebody of a normalised name without templates, and return the person_id.
+
+        With `created_at` (ISO 8601, UTC) they are said to be enrolled since then, not now.
 
         Raises
         ------
@@ -60,6 +70,8 @@ class Edit:
             With code ``person_exists`` if the name is taken.
         """
         person_id = person_rows.next_person_id(self._connection)
+        if created_at is not None:
+            self._enrolled[person_id] = created_at
         self._change("name", person_id, name)
         return person_id
 
@@ -74,12 +86,20 @@ class Edit:
         self._change("name", person_id, name)
 
     def add_template(
-        self, person_id: int, template: NewTemplate, source: bytes, *, is_negative: bool = False
+        self,
+        person_id: int,
+        template: NewTemplate,
+        source: bytes,
+        *,
+        is_negative: bool = False,
+        created_at: str | None = None,
     ) -> int | None:
         """Add a template and return its id; None if this face of this photo is there already.
 
         With `is_negative` it says that the face is not this person's. What was said of the face before is taken back:
         it is not the person's template and the opposite at once.
+
+        With `created_at` (ISO 8601, UTC) it is said to be from then, not from now.
 
         Raises
         ------
@@ -91,14 +111,34 @@ class Edit:
             return None
         self.give(rows.of_face(self._connection, person_id, photo, box, not is_negative), None)
         template_id = rows.insert_template(
-            self._connection, person_id, template, source, self._now, is_negative=is_negative
+            self._connection, person_id, template, source, created_at or self._now, is_negative=is_negative
         )
         self._model_id = model_id
         self._change("owner", template_id, person_id)
         return template_id
 
+    def owner(self, template_id: int) -> int:
+        """Return whose a template is, by person_id.
+
+        Raises
+        ------
+        GalleryError
+            With code ``unknown_template`` if there is none, it is nobody's, or it says who somebody is not.
+        """
+        owner, *_, is_negative = rows.value(self._connection, "owner", template_id), *self._face(template_id)
+        if owner is None or is_negative:
+            what = "is nobody's any more" if owner is None else "says who somebody is not"
+            raise GalleryError(
+                f"template {template_id} in {self._path} {what}",
+                hint="Only what this shows can be moved: facecli people show NAME",
+                code="unknown_template",
+            )
+        return int(owner)
+
     def give(self, template_ids: Iterable[int], person_id: int | None) -> None:
         """Make templates another person's, or nobody's.
+
+        What said that a face is not that person's becomes nobody's.
 
         Raises
         ------
@@ -107,6 +147,9 @@ class Edit:
             of the same face already.
         """
         for template_id in template_ids:
+            _, photo, box, is_negative = self._face(template_id)
+            if person_id is not None and not is_negative:
+                self.give(rows.of_face(self._connection, person_id, photo, box, is_negative=True), None)
             self._change("owner", template_id, person_id)
 
     def remove(self, person_id: int) -> int:
@@ -119,14 +162,22 @@ class Edit:
     def merge(self, person_id: int, into: int) -> int:
         """Make all templates of a person another one's, remove the person, and return how many templates moved.
 
-        Of a face that both have a template of, the other one's stays.
+        Of a face that both have a template of, the other one's stays, as does the other one's consent. What says that
+        a face is not the person's is dropped where the other one has it.
         """
         moved = 0
         for template_id in rows.template_ids(self._connection, person_id):
-            face = rows.face(self._connection, template_id)
-            is_known = face is not None and rows.has_face(self._connection, into, *face)
+            face = _, photo, box, is_negative = self._face(template_id)
+            is_known = rows.has_face(self._connection, into, *face) or (
+                is_negative and bool(rows.of_face(self._connection, into, photo, box, is_negative=False))
+            )
             self.give([template_id], None if is_known else into)
-            moved += not is_known
+            moved += not is_known and not is_negative
+        if not moved:  # the log says into whom
+            name = rows.value(self._connection, "name", into)
+            self._changes.append(Change("name", into, name, name))
+        if rows.value(self._connection, "consent", into) is None:
+            self._change("consent", into, rows.value(self._connection, "consent", person_id))
         self._leave(person_id)
         return moved
 
@@ -163,37 +214,12 @@ class Edit:
             With code ``unknown_event``, or ``cannot_undo`` where what it changed was changed again since; the message
             says what, the hint which event to undo first.
         """
-        event = next(history.events(self._connection, self._path, event_id), None)
-        if event is None:
-            raise GalleryError(
-                f"there is no event {event_id} in {self._path}",
-                hint="See what was changed: facecli people history",
-                code="unknown_event",
-            )
-        for change in event.changes:
-            self._refuse_changed_since(event, change)
+        event = undoing.event_to_undo(self._connection, self._path, event_id)
         self._undoes = event_id
-        # Who comes back first, then the templates, and who goes last: a template is never of somebody who is not there.
-        back = sorted((each.reversed() for each in event.changes), key=_place_in_undoing)
-        try:
-            for change in back:
-                self._change(change.subject, change.subject_id, change.after)
-        except GalleryError as error:
-            raise _cannot_undo(event_id, error.message, error.hint) from error
-        if not self._changes:
-            raise _cannot_undo(event_id, "nothing of what it changed is left", "")
+        with undoing.refusals(event_id):
+            for change in reversed(event.changes):
+                self._change(change.subject, change.subject_id, change.before)
         return event
-
-    def _refuse_changed_since(self, event: Event, change: Change) -> None:
-        if rows.value(self._connection, change.subject, change.subject_id) == change.after:
-            return
-        later = history.last_event(self._connection, change.subject, change.subject_id)
-        what = f"{'template' if change.subject == 'owner' else 'person'} {change.subject_id}"
-        raise _cannot_undo(
-            event.event_id,
-            f"event {later} has changed {what} since",
-            f"Undo event {later} first: facecli people undo {later}",
-        )
 
     def finish(self) -> Event | None:
         """Write the event into the log; None if nothing was changed."""
@@ -212,6 +238,7 @@ class Edit:
         for person_id in self._purged:
             history.forget_person(self._connection, person_id)
             self._connection.execute("DELETE FROM person_keys WHERE person_id = ?", (person_id,))
+        self.event = event
         return event
 
     def _change(self, subject: Subject, subject_id: int, after: str | int | None) -> None:
@@ -233,15 +260,21 @@ class Edit:
 
     def _put_person(self, person_id: int, name: str | int | None, consent: str | int | None) -> None:
         if name is None:
-            raise GalleryError(f"there is no person {person_id} in {self._path}", code="unknown_person")
-        enrolled = history.first_time(self._connection, person_id) or self._now
+            raise undoing.gone_error(self._connection, self._path, person_id, self._undoes)
+        enrolled = (
+            self._enrolled.get(person_id)
+            or person_rows.enrolled_at(self._connection, person_id)
+            or history.first_time(self._connection, person_id)
+            or self._now
+        )
         text = None if consent is None else str(consent)
         person_rows.put_person(self._connection, person_id, str(name), enrolled, text)
 
     def _set_name(self, person_id: int, name: str | int | None) -> None:
         if name is None:
-            self._refuse_leaving(person_id)
+            undoing.refuse_leaving(self._connection, person_id, self._undoes)
             person_rows.delete_person(self._connection, person_id)
+            self._connection.execute("DELETE FROM calibrations")  # they hold the person's scores
             return
         if person_rows.find_id(self._connection, str(name)) is not None:
             raise GalleryError(
@@ -251,22 +284,23 @@ class Edit:
             )
         self._put_person(person_id, name, rows.value(self._connection, "consent", person_id))
 
-    def _refuse_leaving(self, person_id: int) -> None:
-        """Refuse to take away a person who has templates, or a note of consent, from other events."""
-        owned = rows.template_ids(self._connection, person_id)
-        if owned:
-            last, what = history.last_event(self._connection, "owner", owned[-1]), "a template"
-        elif rows.value(self._connection, "consent", person_id) is not None:
-            last, what = history.last_event(self._connection, "consent", person_id), "a note of consent"
-        else:
-            return
-        raise GalleryError(
-            f"event {last} has given person {person_id} {what}",
-            hint=f"Undo event {last} first: facecli people undo {last}",
-            code="person_in_use",
-        )
-
     def _set_owner(self, template_id: int, person_id: str | int | None) -> None:
+        face = self._face(template_id)
+        owner = None if person_id is None else int(person_id)
+        if owner is not None:
+            name = rows.value(self._connection, "name", owner)
+            if name is None:
+                raise undoing.gone_error(self._connection, self._path, owner, self._undoes)
+            other = rows.template_of_face(self._connection, owner, *face)
+            if other is not None:
+                raise GalleryError(
+                    f"{name} has template {other} of the same face as template {template_id} already",
+                    hint=f"One of the two is enough; see them with: facecli people show {quote(str(name))}",
+                    code="face_twice",
+                )
+        rows.set_owner(self._connection, template_id, owner)
+
+    def _face(self, template_id: int) -> tuple[str, str, FloatArray, bool]:
         face = rows.face(self._connection, template_id)
         if face is None:
             raise GalleryError(
@@ -274,23 +308,4 @@ class Edit:
                 hint="See a person's templates: facecli people show NAME",
                 code="unknown_template",
             )
-        if person_id is not None:
-            if rows.value(self._connection, "name", int(person_id)) is None:
-                raise GalleryError(f"there is no person {person_id} in {self._path}", code="unknown_person")
-            if rows.has_face(self._connection, int(person_id), *face):
-                raise GalleryError(
-                    f"person {person_id} has another template of the face of template {template_id}",
-                    hint="One of the two is enough; see them with: facecli people show NAME",
-                    code="face_twice",
-                )
-        rows.set_owner(self._connection, template_id, None if person_id is None else int(person_id))
-
-
-def _place_in_undoing(change: Change) -> int:
-    if change.subject != "name":
-        return 1
-    return 0 if change.after is not None else 2
-
-
-def _cannot_undo(event_id: int, why: str, hint: str) -> GalleryError:
-    return GalleryError(f"event {event_id} cannot be undone: {why}", hint=hint, code="cannot_undo")
+        return face

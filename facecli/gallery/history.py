@@ -222,6 +222,49 @@ def last_event(connection: sqlite3.Connection, subject: Subject, subject_id: int
     return None if found is None else int(found)
 
 
+def undone(connection: sqlite3.Connection) -> dict[int, int]:
+    """Return by which event each event is taken back that is, and not done again since."""
+    found = connection.execute("SELECT undoes, event_id FROM events WHERE undoes IS NOT NULL ORDER BY event_id DESC")
+    result: dict[int, int] = {}
+    for taken_back, event_id in found:  # the newest first: whether it stands is known when its turn comes
+        if event_id not in result:
+            result.setdefault(taken_back, event_id)
+    return result
+
+
+def standing_event(connection: sqlite3.Connection, subject: Subject, subject_id: int, since: int = 0) -> int | None:
+    """Return the last event that changed something and was not taken back; None if there is none.
+
+    What took back an event after `since` is passed over like that event itself: the two come to nothing.
+    """
+    found = connection.execute(
+        "SELECT DISTINCT event_id, undoes FROM changes JOIN events USING (event_id)"
+        " WHERE subject = ? AND subject_id = ? AND event_id > ? ORDER BY event_id DESC",
+        (subject, subject_id, since),
+    )
+    taken_back = undone(connection)
+    standing = (each for each, undoes in found if each not in taken_back and (undoes is None or undoes <= since))
+    return next(standing, None)
+
+
+def name_at(connection: sqlite3.Connection, person_id: int, event_id: int | None = None) -> str | None:
+    """Return what a person was called by an event, or before it if they went with it; None if they were purged.
+
+    Without an event, what they are called now, or were last.
+    """
+    row = connection.execute(
+        "SELECT coalesce(after, before) FROM changes WHERE subject = 'name' AND subject_id = ?1"
+        " AND (?2 IS NULL OR event_id <= ?2) ORDER BY event_id DESC, number DESC LIMIT 1",
+        (person_id, event_id),
+    ).fetchone()
+    return None if row is None else row[0]
+
+
+def is_purged(connection: sqlite3.Connection, person_id: int) -> bool:
+    """Say whether somebody was here, and is forgotten."""
+    return name_at(connection, person_id) is None and first_time(connection, person_id) is not None
+
+
 def first_time(connection: sqlite3.Connection, person_id: int) -> str | None:
     """Return when a person was first enrolled, ISO 8601; None where nobody ever had this person_id."""
     row = connection.execute(

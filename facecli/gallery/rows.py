@@ -77,12 +77,28 @@ def has_face(
     is_negative: bool = False,
 ) -> bool:
     """Say whether a person has a template of a face, given by photo (SHA-256, hex) and box, of a model."""
+    return template_of_face(connection, person_id, model_id, content_hash, box_xyxy, is_negative) is not None
+
+
+def template_of_face(
+    connection: sqlite3.Connection,
+    person_id: int,
+    model_id: str,
+    content_hash: str,
+    box_xyxy: FloatArray,
+    is_negative: bool = False,
+) -> int | None:
+    """Return a person's template of a face, given as for `has_face`; None if there is none."""
     known = connection.execute(
-        "SELECT box_left, box_top, box_right, box_bottom FROM templates"
+        "SELECT template_id, box_left, box_top, box_right, box_bottom FROM templates"
         " WHERE person_id = ? AND model_id = ? AND content_hash = ? AND is_negative = ?",
         (person_id, model_id, content_hash, is_negative),
     ).fetchall()
-    return bool(known) and bool(iou(box_xyxy[None], np.array(known, np.float32)).max() >= SAME_FACE_IOU)
+    if not known:
+        return None
+    overlaps = iou(box_xyxy[None], np.array([box for _, *box in known], np.float32))[0]
+    nearest = int(overlaps.argmax())
+    return int(known[nearest][0]) if overlaps[nearest] >= SAME_FACE_IOU else None
 
 
 def face(connection: sqlite3.Connection, template_id: int) -> tuple[str, str, FloatArray, bool] | None:

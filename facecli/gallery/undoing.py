@@ -1,0 +1,122 @@
+"""Whether an event of the log can be taken back, and if not, what stands against it and what to undo first."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from facecli.errors import GalleryError
+from facecli.gallery import history, rows
+from facecli.gallery.history import Change, Event, Subject
+
+
+def event_to_undo(connection: sqlite3.Connection, path: str, event_id: int) -> Event:
+    """Return an event if all that it changed is still as it left it.
+
+    Raises
+    ------
+    GalleryError
+        With code ``unknown_event``, or ``cannot_undo``.
+    """
+    event = next(history.events(connection, path, event_id), None)
+    if event is None:
+        raise GalleryError(
+            f"there is no event {event_id} in {path}",
+            hint="See what was changed: facecli people history",
+            code="unknown_event",
+        )
+    if all(change.before == change.after for change in event.changes):
+        raise _cannot_undo(event_id, "what it changed was destroyed since, or by itself")
+    for change in event.changes:
+        _refuse_destroyed(connection, event_id, change)
+    left = {
+        (change.subject, change.subject_id): change.after for change in event.changes if change.before != change.after
+    }
+    changed = [key for key, after in left.items() if rows.value(connection, *key) != after]
+    if not changed:
+        return event
+    by = history.undone(connection).get(event_id)
+    if by is not None:
+        raise _cannot_undo(event_id, f"event {by} has undone it already", f"To do it again: facecli people undo {by}")
+    # The newest first: nothing stands against that one but what came later still.
+    later, what = max((_last_event(connection, *key, event_id), _called(connection, *key)) for key in changed)
+    raise _cannot_undo(event_id, f"event {later} has changed {what} since", undo_first(later))
+
+
+def _refuse_destroyed(connection: sqlite3.Connection, event_id: int, change: Change) -> None:
+    """Refuse what names somebody, or a template, that was purged."""
+    if change.subject == "owner":
+        if rows.face(connection, change.subject_id) is None:
+            raise _cannot_undo(event_id, f"template {change.subject_id} was destroyed, which nothing brings back")
+        person_id = change.before
+    else:
+        person_id = change.subject_id
+    if person_id is not None and history.is_purged(connection, int(person_id)):
+        raise _cannot_undo(event_id, "somebody it concerns was purged, whom nothing brings back")
+
+
+def _last_event(connection: sqlite3.Connection, subject: Subject, subject_id: int, undone: int | None) -> int:
+    """Return the event to name: the last one that stands, or, where none does, the last one."""
+    standing = history.standing_event(connection, subject, subject_id, undone or 0)
+    return standing or history.last_event(connection, subject, subject_id) or 0
+
+
+def _called(connection: sqlite3.Connection, subject: Subject, subject_id: int) -> str:
+    return f"template {subject_id}" if subject == "owner" else _name(connection, subject_id)
+
+
+def _name(connection: sqlite3.Connection, person_id: int) -> str:
+    return history.name_at(connection, person_id) or f"person {person_id}"
+
+
+@contextmanager
+def refusals(event_id: int) -> Iterator[None]:
+    """Say of what is refused in a block that it stands against undoing an event."""
+    try:
+        yield
+    except GalleryError as error:
+        hint = error.hint
+        if error.code == "person_exists":
+            hint = "Give them another name first: facecli people rename"
+        elif error.code == "face_twice":
+            hint = "Undo first what enrolled it again; see: facecli people history"
+        raise _cannot_undo(event_id, error.message, hint) from error
+
+
+def refuse_leaving(connection: sqlite3.Connection, person_id: int, undone: int | None) -> None:
+    """Refuse to take away a person who has templates, or a note of consent, from other events than the one undone.
+
+    Raises
+    ------
+    GalleryError
+        With code ``person_in_use``.
+    """
+    name = _name(connection, person_id)
+    owned = rows.template_ids(connection, person_id)
+    if owned:
+        last = max(_last_event(connection, "owner", template_id, undone) for template_id in owned)
+        what = f"{name} a template"
+    elif rows.value(connection, "consent", person_id) is not None:
+        last, what = _last_event(connection, "consent", person_id, undone), f"{name} a note of consent"
+    else:
+        return
+    raise GalleryError(f"event {last} has given {what}", hint=undo_first(last), code="person_in_use")
+
+
+def gone_error(connection: sqlite3.Connection, path: str, person_id: int, undone: int | None) -> GalleryError:
+    """Return the error for what needs a person who is not there, such as an event to be undone."""
+    last = _last_event(connection, "name", person_id, undone)
+    if not last:
+        return GalleryError(f"there is no person {person_id} in {path}", code="unknown_person")
+    name = _name(connection, person_id)
+    return GalleryError(f"event {last} has taken {name} away", hint=undo_first(last), code="unknown_person")
+
+
+def undo_first(event_id: int) -> str:
+    """Return the hint that another event has to be undone before."""
+    return f"Undo event {event_id} first: facecli people undo {event_id}"
+
+
+def _cannot_undo(event_id: int, why: str, hint: str = "") -> GalleryError:
+    return GalleryError(f"event {event_id} cannot be undone: {why}", hint=hint, code="cannot_undo")
