@@ -252,17 +252,22 @@ def name_at(connection: sqlite3.Connection, person_id: int, event_id: int | None
 
     Without an event, what they are called now, or were last.
     """
+    stored = _stored_name(connection, person_id, event_id)
+    return None if stored is None else codec_of(connection).text_out(person_id, stored, "name")
+
+
+def is_purged(connection: sqlite3.Connection, person_id: int) -> bool:
+    """Say whether somebody was here, and is forgotten."""
+    return _stored_name(connection, person_id, None) is None and first_time(connection, person_id) is not None
+
+
+def _stored_name(connection: sqlite3.Connection, person_id: int, event_id: int | None) -> Any:
     row = connection.execute(
         "SELECT coalesce(after, before) FROM changes WHERE subject = 'name' AND subject_id = ?1"
         " AND (?2 IS NULL OR event_id <= ?2) ORDER BY event_id DESC, number DESC LIMIT 1",
         (person_id, event_id),
     ).fetchone()
     return None if row is None else row[0]
-
-
-def is_purged(connection: sqlite3.Connection, person_id: int) -> bool:
-    """Say whether somebody was here, and is forgotten."""
-    return name_at(connection, person_id) is None and first_time(connection, person_id) is not None
 
 
 def first_time(connection: sqlite3.Connection, person_id: int) -> str | None:
