@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 DEMO   := demo_output
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test test-all check format docs bench eval clean
+.PHONY: help demo test test-all check format docs bench eval fuzz clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets.
@@ -74,6 +74,9 @@ eval: $(VENV)/.installed-dev ## Measure every figure about errors again, and wri
 	FACECLI_DATA=$(DATA) $(BIN)/python tests/bench/bench_quality.py --card models/sface/CARD.md
 	FACECLI_DATA=$(DATA) $(BIN)/python tests/bench/bench_person_score.py
 	FACECLI_DATA=$(DATA) $(BIN)/python tests/bench/bench_detect.py
+
+fuzz: $(VENV)/.installed-dev ## Feed damaged bytes to everything that reads files of strangers (SECONDS= for each, 30).
+	$(BIN)/python tests/fuzz --seconds $(or $(SECONDS),30)
 
 clean: ## Remove the environment and what the demo made.
 	rm -rf $(VENV) $(DEMO)

@@ -112,6 +112,11 @@ class OnnxGraph(nn.Module):
             raise WeightsError(
                 f"{path}: {error.message}", hint="Use --device cpu, which runs it in OpenVINO."
             ) from error
+        # A file may hold any tensor type, attribute and shape; onnx and torch say no in all these ways.
+        except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+            raise WeightsError(
+                f"{path} is damaged, or no network: {error}", hint="Give the file as it was published."
+            ) from error
 
     def forward(self, batch: Tensor) -> dict[str, Tensor]:
         """Run the graph on its one input."""

@@ -305,3 +305,11 @@ def test_what_is_no_onnx_file_is_refused(tmp_path: Path, content: bytes) -> None
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"absent\.onnx cannot be read"):
         OnnxGraph.from_file(tmp_path / "absent.onnx")
+
+
+def test_a_tensor_of_an_unknown_type_is_refused(tmp_path):
+    graph = helper.make_graph([], "g", [], [], [TensorProto(name="w", data_type=33, dims=[1])])
+    path = tmp_path / "net.onnx"
+    onnx.save(helper.make_model(graph), path)
+    with pytest.raises(WeightsError, match=r"net\.onnx is damaged, or no network"):
+        OnnxGraph.from_file(path)
