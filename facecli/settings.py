@@ -59,6 +59,7 @@ class Settings:
     )
     min_quality: float = _setting(0.0, "least quality of a face to be enrolled or named; 0: any", least=0.0, most=1.0)
     candidates: int = _setting(3, "nearest people to report for each face", least=1, most=1000)
+    crops: bool = _setting(True, "keep a small picture of each face enrolled, so that another model can embed it")
     salvage: bool = _setting(False, "use what can be decoded of truncated photos")
     jobs: int | None = _setting(None, "photos worked on at once; by default what suits the machine", least=1, most=1024)
     batch_size: int | None = _setting(

@@ -193,6 +193,15 @@ def _setting_options(
             "--mirror/--no-mirror", help="Average each face with its mirror image; on by default.", show_default=False
         ),
     ] = None,
+    crops: Annotated[
+        bool | None,
+        typer.Option(
+            "--crops/--no-crops",
+            help="Keep a small picture of each face in the gallery, so that another model can embed it without the "
+            "photo; on by default.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Only its signature counts: settings that some commands take as options."""
 

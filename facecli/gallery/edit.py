@@ -8,10 +8,10 @@ from shlex import quote
 
 import facecli
 from facecli.errors import GalleryError
-from facecli.gallery import history, person_rows, rows, undoing
+from facecli.gallery import crops, history, person_rows, rows, undoing
 from facecli.gallery.history import Change, Event, Subject
 from facecli.gallery.records import NewTemplate
-from facecli.types import FloatArray, Person
+from facecli.types import Embedding, FloatArray, Person
 
 
 class Edit:
@@ -108,6 +108,7 @@ class Edit:
         """
         model_id, photo, box = template.embedding.model_id, template.content_hash, template.box_xyxy
         if rows.has_face(self._connection, person_id, model_id, photo, box, is_negative):
+            crops.keep_missing(self._connection, person_id, template)  # no event: it says nothing of anybody
             return None
         self.give(rows.of_face(self._connection, person_id, photo, box, not is_negative), None)
         template_id = rows.insert_template(
@@ -116,6 +117,29 @@ class Edit:
         self._model_id = model_id
         self._change("owner", template_id, person_id)
         return template_id
+
+    def add_copy(self, template_id: int, embedding: Embedding) -> int | None:
+        """Add what another model makes of a template's face, as the same person's, and return the template_id.
+
+        Returns
+        -------
+        int or None
+            None if the template is nobody's, or the person has one of the face by that model already.
+
+        Raises
+        ------
+        ModelMismatchError
+            If the model's vectors here have another length.
+        """
+        owner = rows.value(self._connection, "owner", template_id)
+        _, photo, box, is_negative = self._face(template_id)
+        model_id = embedding.model_id
+        if owner is None or rows.has_face(self._connection, int(owner), model_id, photo, box, is_negative):
+            return None
+        copy_id = rows.insert_copy(self._connection, template_id, int(owner), embedding)
+        self._model_id = model_id
+        self._change("owner", copy_id, owner)
+        return copy_id
 
     def owner(self, template_id: int) -> int:
         """Return whose a template is, by person_id.

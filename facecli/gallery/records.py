@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecli.errors import GeometryError, InputError
-from facecli.types import Embedding, FloatArray
+from facecli.types import Crop, Embedding, FloatArray
 
 SAMPLED_TEMPLATES: Final = 64
 """Stand for all of a gallery whose revision is the same: what was enrolled anew differs in any of them."""
@@ -32,6 +32,8 @@ class NewTemplate:
         SHA-256 (hex) of the photo file's bytes.
     box_xyxy : ndarray of shape (4,), float32
         Of the face, in full-resolution pixels of the upright photo.
+    crop : Crop, optional
+        The face itself, to be kept so that another model can embed it.
 
     Raises
     ------
@@ -46,6 +48,7 @@ class NewTemplate:
     source: str
     content_hash: str
     box_xyxy: FloatArray
+    crop: Crop | None = None
 
     def __post_init__(self) -> None:
         box = np.array(self.box_xyxy, np.float32)
@@ -119,6 +122,25 @@ class StoredThreshold:
     low: float
     high: float
     made_at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CropCount:
+    """The crops of a gallery.
+
+    Attributes
+    ----------
+    crops : int
+    size_bytes : int
+        Of all of them together.
+    templates_with, templates_without : int
+        Templates of people whose face is kept as a crop, and whose is not.
+    """
+
+    crops: int
+    size_bytes: int
+    templates_with: int
+    templates_without: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecli.errors import GeometryError, ModelMismatchError
-from facecli.gallery import person_rows
+from facecli.gallery import crops, person_rows
 from facecli.gallery.checksums import template_checksums, text_checksum
 from facecli.gallery.codec import Codec, codec_of
 from facecli.gallery.history import Subject
@@ -144,8 +144,25 @@ def insert_template(
     )
     template_id = int(cursor.lastrowid or 0)
     (checksum,) = template_checksums([vector], template_id, 0, is_negative)
-    connection.execute("UPDATE templates SET checksum = ? WHERE template_id = ?", (checksum, template_id))
+    crop_id = crops.keep(connection, person_id, template)
+    connection.execute(
+        "UPDATE templates SET checksum = ?, crop_id = ? WHERE template_id = ?", (checksum, crop_id, template_id)
+    )
     return template_id
+
+
+def insert_copy(connection: sqlite3.Connection, template_id: int, person_id: int, embedding: Embedding) -> int:
+    """Add a template that is nobody's yet, of the face of a person's template by another model, and return its id."""
+    sealed_for, source, quality, content_hash, *box, created_at, is_negative, crop_id = connection.execute(
+        "SELECT sealed_for, source, quality, content_hash, box_left, box_top, box_right, box_bottom, created_at,"
+        " is_negative, crop_id FROM templates WHERE template_id = ?",
+        (template_id,),
+    ).fetchone()
+    source = codec_of(connection).bytes_out(sealed_for or 0, source, "source")
+    face = NewTemplate(embedding, quality, "", content_hash, _frozen_box(box))
+    copy_id = insert_template(connection, person_id, face, source, created_at, is_negative=bool(is_negative))
+    connection.execute("UPDATE templates SET crop_id = ? WHERE template_id = ?", (crop_id, copy_id))
+    return copy_id
 
 
 def delete_template(connection: sqlite3.Connection, template_id: int) -> None:
@@ -179,6 +196,9 @@ def reseal(connection: sqlite3.Connection, template_id: int, old: Codec, new: Co
     )
     if owner and not is_negative:
         connection.execute("UPDATE models SET digest = digest + ? WHERE model_id = ?", (changed - checksum, model_id))
+    crops.reseal(connection, template_id, old, new, person_id)
+    # Can be made again, so it is not encrypted anew.
+    connection.execute("DELETE FROM reembedded WHERE template_id = ?", (template_id,))
 
 
 def set_owner(connection: sqlite3.Connection, template_id: int, person_id: int | None) -> None:

@@ -128,7 +128,7 @@ _V4: Final[tuple[Step, ...]] = (
         image BLOB NOT NULL,  -- a JPEG file
         landmarks BLOB NOT NULL,  -- (5, 2) little-endian float32, pixels of the image
         sealed_for INTEGER,  -- person_id whose key it is encrypted with, NULL if it is not
-        checksum INTEGER NOT NULL  -- CRC-32 of both
+        checksum INTEGER NOT NULL  -- CRC-32 of both and of content_hash of its templates
     )
     """,
     """
@@ -178,6 +178,15 @@ _V4: Final[tuple[Step, ...]] = (
     """,
     "CREATE INDEX templates_by_photo ON templates (content_hash)",
     "CREATE INDEX templates_by_crop ON templates (crop_id)",
+    """
+    CREATE TABLE reembedded (  -- what another model makes of templates; not searched until all of it is there
+        template_id INTEGER NOT NULL REFERENCES templates (template_id) ON DELETE CASCADE,
+        model_id TEXT NOT NULL,
+        vector BLOB NOT NULL,  -- as in templates, encrypted with the key of whose the template is
+        checksum INTEGER NOT NULL,  -- of vector and template_id: see checksums.py
+        PRIMARY KEY (template_id, model_id)
+    ) WITHOUT ROWID
+    """,
     "CREATE INDEX people_by_consent ON people (consent) WHERE consent IS NOT NULL",
     """
     CREATE TABLE vault (  -- the master key of an encrypted gallery; no row in one that is not

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from facecli.errors import GalleryCorruptError
-from facecli.gallery import history
+from facecli.gallery import crops, history
 from facecli.gallery.checksums import template_checksums, text_checksum
 from facecli.gallery.codec import codec_of
 from facecli.gallery.history import Change, State
@@ -34,6 +34,8 @@ def problems(connection: sqlite3.Connection, path: str) -> tuple[str, ...]:
     state = State()
     found += _people(connection, state)
     found += _templates(connection, state)
+    found += crops.problems(connection)
+    found += _reembedded(connection)
     found += _log(connection, path, state)
     return tuple(found)
 
@@ -95,6 +97,12 @@ def _templates(connection: sqlite3.Connection, state: State) -> Iterator[str]:
             if not is_negative and model_id in digests:
                 digests[model_id] -= checksum
     yield from (f"templates of {model_id} are missing from it" for model_id, digest in digests.items() if digest)
+
+
+def _reembedded(connection: sqlite3.Connection) -> Iterator[str]:
+    for template_id, model_id, vector, checksum in connection.execute("SELECT * FROM reembedded"):
+        if not isinstance(vector, bytes) or [checksum] != template_checksums([vector], template_id, 0):
+            yield f"what {model_id} made of template {template_id} is not as kept"
 
 
 def _log(connection: sqlite3.Connection, path: str, state: State) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -11,20 +11,20 @@ from types import TracebackType
 from typing import Final, Self
 
 from facecli.errors import GalleryError, GalleryLockedError, InputError
-from facecli.gallery import backups, calibration_rows, history, person_rows, rows, soundness
+from facecli.gallery import backups, calibration_rows, crops, history, person_rows, rows, soundness
 from facecli.gallery.codec import GalleryConnection
 from facecli.gallery.connection import connect
 from facecli.gallery.consent import Consent, today
 from facecli.gallery.edit import Edit
 from facecli.gallery.history import Event
 from facecli.gallery.names import normalise_name
-from facecli.gallery.records import GalleryInfo, NewTemplate, StoredThreshold, TemplateMatrix
+from facecli.gallery.records import CropCount, GalleryInfo, NewTemplate, StoredThreshold, TemplateMatrix
 from facecli.gallery.schema import read_version
 from facecli.gallery.stranger_searches import SearchSample
 from facecli.gallery.translation import read_only_error, translated
 from facecli.gallery.vault import AskSecret, Vault, open_lock, read_lock
 from facecli.sqlite_file import MEMORY, closed_on_error, transaction
-from facecli.types import FloatArray, Person, Template
+from facecli.types import Crop, FloatArray, Person, Template
 
 # Writers hold the file for milliseconds; whoever waits this long waits for something that hangs.
 BUSY_TIMEOUT_S: Final = 10.0
@@ -353,6 +353,36 @@ class Gallery:
         """
         with translated(self.path):
             return rows.templates(self._connection, self.path, person_id, model_id, is_negative)
+
+    def crops(self, template_ids: Iterable[int]) -> dict[int, Crop]:
+        """Return the crops of templates, by template_id; those that have none are left out.
+
+        Raises
+        ------
+        GalleryCorruptError
+            If one is not as it was kept.
+        """
+        with translated(self.path):
+            return crops.crops(self._connection, self.path, template_ids)
+
+    def crop_count(self) -> CropCount:
+        """Return how many crops are kept, and of how many templates."""
+        with translated(self.path):
+            return crops.count(self._connection)
+
+    def remove_crops(self) -> bool:
+        """Destroy all crops, overwritten in the file, which then shrinks; the templates stay.
+
+        Returns
+        -------
+        bool
+            False if another process reads the gallery: its log may hold old bytes until that is done.
+        """
+        with self._changing() as connection:
+            crops.remove_all(connection)
+        with translated(self.path):
+            self._opened.execute("VACUUM")
+        return self.empty_log()
 
     def photo_owners(self, content_hash: str, box_xyxy: FloatArray) -> tuple[str, ...]:
         """Return who has templates of a face, given by photo (SHA-256, hex) and box; the first enrolled first."""
