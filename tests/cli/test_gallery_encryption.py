@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from facecli.gallery import vault
+from facecli.gallery.store import Gallery
 
 
 @pytest.fixture(autouse=True)
@@ -105,3 +106,27 @@ def test_a_keyring_keeps_the_key(run, gallery: Path, monkeypatch) -> None:
     assert (run("people", "list").code, len(kept)) == (0, 1)
     kept.clear()
     assert "has no key for it" in run("people", "list").err
+
+
+def test_no_output_at_any_verbosity_holds_a_secret_or_a_vector(
+    run, gallery: Path, obama: Path, tmp_path, monkeypatch
+) -> None:
+    with Gallery.open(gallery) as opened:
+        numbers = [f"{number:.4f}"[:6] for number in opened.templates()[0].embedding.vector[:16].tolist()]
+    monkeypatch.setenv("FACECLI_PASSPHRASE", "correct horse")
+    run("gallery", "encrypt")
+    said = ""
+    for command in (
+        ("identify", str(obama), "-v", "-f", "json"),
+        ("verify", str(obama), str(obama), "-v"),
+        ("enroll", "Barack Obama", str(obama), "-v"),
+        ("scan", str(obama.parent), "-v", "--no-store"),
+        ("people", "show", "Barack Obama", "-f", "json"),
+        ("gallery", "info", "--check", "-v"),
+        ("config", "show"),
+        ("doctor",),
+    ):
+        done = run(*command)
+        said += done.out + done.err
+    assert "correct horse" not in said
+    assert sum(number in said for number in numbers) <= 2  # four digits may occur by chance
