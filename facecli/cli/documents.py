@@ -73,10 +73,17 @@ def report_document(call: Call, document: Document, report: Path | None = None) 
     finally:
         # And a reader who has seen enough, such as head, must not cost the page.
         if report is not None:
-            _write_page(call, document, report)
+            write_report(call, document, report)
 
 
-def _write_page(call: Call, document: Document, report: Path) -> None:
+def write_report(call: Call, document: Document, report: Path) -> None:
+    """Write the page of a document into a folder, and say where it is.
+
+    Raises
+    ------
+    FacecliError
+        If it cannot be written; code ``cannot_write``.
+    """
     from facecli.media.images import load_photo
     from facecli.report.page import write_page
 

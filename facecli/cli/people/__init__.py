@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from facecli.cli.help import CommandGroup
-from facecli.cli.people import consent, listing
+from facecli.cli.people import consent, drop, listing
 
 app = CommandGroup(help="See and change who is enrolled.")
 
@@ -17,4 +17,5 @@ app.command("list")(listing.list_people)
 app.command("show")(listing.show)
 app.command("rename")(listing.rename)
 app.command("remove")(listing.remove)
+app.command("drop")(drop.drop)
 app.command("consent")(consent.consent)
