@@ -145,6 +145,12 @@ def consent(connection: sqlite3.Connection, path: str, person_id: int) -> str | 
     return None if row[3] is None else codec_of(connection).text_out(person_id, row[3], "consent")
 
 
+def enrolled_at(connection: sqlite3.Connection, person_id: int) -> str | None:
+    """Return since when a person is enrolled, ISO 8601; None if they are not."""
+    row = connection.execute("SELECT created_at FROM people WHERE person_id = ?", (person_id,)).fetchone()
+    return None if row is None else str(row[0])
+
+
 def names_like(connection: sqlite3.Connection, name: str) -> list[str]:
     """Return names worth comparing with a misspelt one."""
     codec = codec_of(connection)
