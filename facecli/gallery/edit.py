@@ -59,6 +59,10 @@ class Edit:
         """
         return person_rows.get_person(self._connection, self._path, name)
 
+    def template_counts(self) -> dict[str, int]:
+        """Return how many templates each model has, by model_id; those that have any."""
+        return rows.count_templates(self._connection, self._path)
+
     def add_person(self, name: str, *, created_at: str | None = None) -> int:
         """Enrol somebody of a normalised name without templates, and return the person_id.
 
