@@ -189,6 +189,11 @@ class Gallery:
         with translated(self.path):
             return list(history.events(self._connection, self.path))
 
+    def event_of(self, template_id: int) -> int | None:
+        """Return the last event that made a template somebody's, or nobody's."""
+        with translated(self.path):
+            return history.last_event(self._connection, "owner", template_id)
+
     def add_person(self, name: str, *, command: str = "enroll") -> Person:
         """Enrol somebody without templates.
 

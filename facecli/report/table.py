@@ -136,14 +136,17 @@ class TableWriter:
 
 def unknown_words(face: Face) -> str:
     """Return what stands for a name that is not known: ``unknown``, or why: ``unknown (too small)``."""
-    if face.identification is None or face.identification.rejection is None:
-        return UNKNOWN
-    if face.identification.rejection == "not_this_person":
-        barred = (each.name for each in face.identification.candidates if each.is_barred)
-        return f"{UNKNOWN} (not {visible(next(barred, 'this person'))})"
+    if face.identification is None or face.identification.rejection != "low_quality":
+        return UNKNOWN if face.identification is None else unbarred_words(face.identification)
     quality = face.quality
     reason = None if quality is None else (*quality.reasons, quality.weakest)[0]
     return f"{UNKNOWN} ({'low quality' if reason is None else REASONS.get(reason, reason)})"
+
+
+def unbarred_words(answer: Identification) -> str:
+    """Return ``unknown``, or ``unknown (not Ana)`` where that is why."""
+    barred = next((each.name for each in answer.candidates if each.is_barred), None)
+    return UNKNOWN if answer.rejection is None or barred is None else f"{UNKNOWN} (not {visible(barred)})"
 
 
 def _identification_cells(face: Face, identification: Identification) -> dict[str, tuple[str, str]]:

@@ -117,18 +117,20 @@ class _Pending(NamedTuple):
         return self.photo.name
 
     def template(self) -> NewTemplate | None:
-        face = self.face
-        if face is None:
-            return None
-        if face.embedding is None:
-            raise ValueError("enrolment needs an analyser with an embedder")
-        return NewTemplate(
-            embedding=face.embedding,
-            quality=face.quality.score if face.quality else 1.0,
-            source=self.analysis.source.path,
-            content_hash=self.analysis.content_hash,
-            box_xyxy=face.detection.box_xyxy,
-        )
+        return None if self.face is None else new_template(self.analysis, self.face)
+
+
+def new_template(analysis: Analysis, face: Face) -> NewTemplate:
+    """Return a face of a photo as a gallery takes it."""
+    if face.embedding is None:
+        raise ValueError("enrolment needs an analyser with an embedder")
+    return NewTemplate(
+        embedding=face.embedding,
+        quality=face.quality.score if face.quality else 1.0,
+        source=analysis.source.path,
+        content_hash=analysis.content_hash,
+        box_xyxy=face.detection.box_xyxy,
+    )
 
 
 def _chosen(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from facecli.cli.help import CommandGroup
-from facecli.cli.people import consent, drop, listing
+from facecli.cli.people import consent, drop, feedback, listing
 
 app = CommandGroup(help="See and change who is enrolled.")
 
@@ -19,3 +19,5 @@ app.command("rename")(listing.rename)
 app.command("remove")(listing.remove)
 app.command("drop")(drop.drop)
 app.command("consent")(consent.consent)
+app.command("not")(feedback.not_this_person)
+app.command("confirm")(feedback.confirm)
