@@ -49,13 +49,12 @@ class Fields:
         self._expect(_is_unicode(value), key, "a text")
         return str(value)
 
-    def text_or_none(self, key: str, longest: int) -> str | None:
-        """Return a text, or null."""
-        return None if self._took_null(key) else self.text(key, longest)
-
     def count_or_none(self, key: str, least: int, most: int) -> int | None:
         """Return a whole number, or null."""
-        return None if self._took_null(key) else self.count(key, least, most)
+        if self._values.get(key, 0) is None:
+            del self._values[key]
+            return None
+        return self.count(key, least, most)
 
     def has(self, key: str) -> bool:
         """Say whether a key is there."""
@@ -127,12 +126,6 @@ class Fields:
         """Refuse what nobody asked for."""
         if self._values:
             raise self._wrong(f"has an unknown {next(iter(self._values))!a}")
-
-    def _took_null(self, key: str) -> bool:
-        if self._values.get(key, "") is not None:
-            return False
-        del self._values[key]
-        return True
 
     def _expect(self, is_right: bool, key: str, expected: str) -> None:
         if not is_right:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -34,7 +35,8 @@ MAX_DIMENSION: Final = 65_536  # as in a gallery
 MAX_PIXEL: Final = 1e9
 MAX_LINE_BYTES: Final = 2**20
 MAX_SOURCE_BYTES: Final = 65_536  # Linux takes paths of 4,096; a source may name more than a path
-MAX_TEXT: Final = 65_536  # of consent, in characters
+CONSENT: Final = ("basis", "note", "expires")
+MAX_TEXT: Final = 10_000  # of each of these, in characters
 MAX_CROP_BYTES: Final = 4 * 2**20  # a face of 1,024 x 1,024 pixels that JPEG cannot make smaller
 MAX_MANIFEST_BYTES: Final = 4 * 2**20
 # Python keeps about 1 KB for each member of a zip file.
@@ -50,12 +52,14 @@ class ArchivedPerson:
     name : str
     created_at : str
         ISO 8601, UTC, to the second: 2025-01-31T12:00:00Z.
-    consent : str or None
+    consent : mapping of str to str, or None
+        What is known of why they may be enrolled, and until when: ``basis``, ``note``, ``expires`` (2028-05-31), those
+        that are known; None if nothing is.
     """
 
     name: str
     created_at: str
-    consent: str | None = None
+    consent: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,22 +97,6 @@ class ArchivedTemplate:
     created_at: str
     is_negative: bool = False
     crop: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ArchivedCrop:
-    """A line of crops.jsonl with crops/n.jpg; its number is that of the line, counted from 1.
-
-    Attributes
-    ----------
-    image : bytes
-        A JPEG file.
-    landmarks : tuple of five (x, y)
-        Pixels of that picture.
-    """
-
-    image: bytes
-    landmarks: tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +142,14 @@ class Manifest:
     def models(self) -> dict[str, int]:
         """Length of the vectors of each model."""
         return {part.model_id: part.dimension for part in self.parts}
+
+    @property
+    def template_counts(self) -> dict[str, int]:
+        """Number of templates of each model, those that say who somebody is not included."""
+        counts: Counter[str] = Counter()
+        for part in self.parts:
+            counts[part.model_id] += part.templates
+        return dict(counts)
 
 
 def templates_name(number: int) -> str:

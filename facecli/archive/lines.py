@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+import numpy as np
+
 from facecli.archive.fields import Fields, octets_value
 from facecli.archive.format import (
+    CONSENT,
     CROPS,
     FORMAT,
     HISTORY,
@@ -28,7 +31,7 @@ from facecli.archive.format import (
     vectors_name,
 )
 from facecli.errors import InputError
-from facecli.types import LANDMARK_COUNT, FloatArray
+from facecli.types import LANDMARK_COUNT, Crop, FloatArray
 
 MAX_NAME: Final = 1000  # what a gallery allows is for the gallery to say
 _MAX_WORD: Final = 200
@@ -36,7 +39,8 @@ _MAX_WORD: Final = 200
 
 def person_line(number: int, person: ArchivedPerson) -> dict[str, Any]:
     """Return what stands on a line of people.jsonl."""
-    return {"person": number, "name": person.name, "created_at": person.created_at, "consent": person.consent}
+    consent = None if person.consent is None else dict(person.consent)
+    return {"person": number, "name": person.name, "created_at": person.created_at, "consent": consent}
 
 
 def read_person(value: object, number: int, wrong: Callable[[str], Exception]) -> ArchivedPerson:
@@ -44,9 +48,16 @@ def read_person(value: object, number: int, wrong: Callable[[str], Exception]) -
     fields = Fields(value, wrong)
     fields.count("person", number, number)
     name, created_at = fields.text("name", MAX_NAME), fields.time("created_at")
-    consent = fields.text_or_none("consent", MAX_TEXT)
+    consent = fields.take("consent")
     fields.close()
-    return ArchivedPerson(name, created_at, consent)
+    return ArchivedPerson(name, created_at, None if consent is None else _consent(consent, wrong))
+
+
+def _consent(value: object, wrong: Callable[[str], Exception]) -> dict[str, str]:
+    fields = Fields(value, lambda what: wrong(f"has a consent that {what}"))
+    said = {name: fields.text(name, MAX_TEXT) for name in CONSENT if fields.has(name)}
+    fields.close()
+    return said
 
 
 def template_line(template: ArchivedTemplate) -> dict[str, Any]:
@@ -85,26 +96,24 @@ def read_template(
 
 def _box(fields: Fields, wrong: Callable[[str], Exception]) -> tuple[float, float, float, float]:
     left, top, right, bottom = fields.numbers("box", 4, MAX_PIXEL)
-    if not (left < right and top < bottom):
+    if not (np.float32(left) < np.float32(right) and np.float32(top) < np.float32(bottom)):  # as a gallery keeps them
         raise wrong("has a box that is empty")
     return left, top, right, bottom
 
 
-def crop_line(number: int, sha256: str, landmarks: tuple[tuple[float, float], ...]) -> dict[str, Any]:
+def crop_line(number: int, sha256: str, crop: Crop) -> dict[str, Any]:
     """Return what stands on a line of crops.jsonl."""
-    return {"crop": number, "sha256": sha256, "landmarks": [x for point in landmarks for x in point]}
+    return {"crop": number, "sha256": sha256, "landmarks": crop.landmarks_xy.reshape(-1).tolist()}
 
 
-def read_crop(
-    value: object, number: int, wrong: Callable[[str], Exception]
-) -> tuple[str, tuple[tuple[float, float], ...]]:
-    """Read SHA-256 and landmarks again."""
+def read_crop(value: object, number: int, wrong: Callable[[str], Exception]) -> tuple[str, FloatArray]:
+    """Read SHA-256 and landmarks, of shape (5, 2), again."""
     fields = Fields(value, wrong)
     fields.count("crop", number, number)
     sha256 = fields.sha256("sha256")
     flat = fields.numbers("landmarks", 2 * LANDMARK_COUNT, MAX_PIXEL)
     fields.close()
-    return sha256, tuple(zip(flat[::2], flat[1::2], strict=True))
+    return sha256, np.array(flat, np.float32).reshape(LANDMARK_COUNT, 2)
 
 
 def manifest_object(manifest: Manifest) -> dict[str, Any]:

@@ -23,7 +23,6 @@ from facecli.archive.format import (
     PART_BYTES,
     PEOPLE,
     TENSOR,
-    ArchivedCrop,
     ArchivedPerson,
     ArchivedTemplate,
     Part,
@@ -34,7 +33,7 @@ from facecli.archive.format import (
 )
 from facecli.archive.lines import read_crop, read_manifest, read_person, read_template
 from facecli.errors import FacecliError
-from facecli.types import UNIT_NORM_TOLERANCE, FloatArray
+from facecli.types import UNIT_NORM_TOLERANCE, Crop, FloatArray
 
 _MOST_HEADER: Final = 65_536  # of a safetensors file of one tensor
 _JPEG_MARK: Final = b"\xff\xd8\xff"
@@ -70,7 +69,7 @@ class ArchiveReader:
         except BaseException:
             self._container.close()
             raise
-        self._crops: list[tuple[str, tuple[tuple[float, float], ...]]] | None = None
+        self._crops: list[tuple[str, FloatArray]] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -123,7 +122,7 @@ class ArchiveReader:
             raise self._bad(f"vector {row + 1} of {name} has norm {norms[row]:.4g}, expected 1")
         return array
 
-    def crop(self, number: int) -> ArchivedCrop:
+    def crop(self, number: int) -> Crop:
         """Return a crop by its number."""
         if self._crops is None:
             lines = enumerate(self._lines(CROPS), start=1)
@@ -135,7 +134,7 @@ class ArchiveReader:
         self._check(name, hashlib.sha256(image).hexdigest(), sha256)
         if not image.startswith(_JPEG_MARK):
             raise self._bad(f"{name} is no JPEG picture")
-        return ArchivedCrop(image, landmarks)
+        return Crop(image, landmarks)
 
     def _refuse_other_members(self) -> None:
         expected = {MANIFEST, *self.manifest.sha256, *map(crop_name, range(1, self.manifest.crops + 1))}

@@ -24,7 +24,6 @@ from facecli.archive.format import (
     PART_BYTES,
     PEOPLE,
     TENSOR,
-    ArchivedCrop,
     ArchivedPerson,
     ArchivedTemplate,
     Manifest,
@@ -36,6 +35,7 @@ from facecli.archive.format import (
 )
 from facecli.archive.lines import crop_line, manifest_object, person_line, template_line
 from facecli.errors import InputError
+from facecli.types import Crop
 
 _NO_TIME: Final = (1980, 1, 1, 0, 0, 0)  # the first that a zip file can tell
 _UNIX: Final = 3
@@ -66,7 +66,6 @@ class ArchiveWriter:
         self._people = self._crops = 0
         self._parts: list[Part] = []
         self._sha256: dict[str, str] = {}
-        self.manifest: Manifest | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -78,12 +77,15 @@ class ArchiveWriter:
             for name in (PEOPLE, CROPS):
                 if name not in self._sha256:
                     self._write(name, b"")
-            templates = sum(part.templates for part in self._parts)
-            parts = tuple(self._parts)
-            self.manifest = Manifest(self._version, self._people, templates, self._crops, parts, self._sha256)
             with self._zip.open(_member(MANIFEST), "w") as target:
                 target.write(encode(manifest_object(self.manifest)))
         self._zip.close()
+
+    @property
+    def manifest(self) -> Manifest:
+        """What was written so far."""
+        templates = sum(part.templates for part in self._parts)
+        return Manifest(self._version, self._people, templates, self._crops, tuple(self._parts), self._sha256)
 
     def write_people(self, people: Iterable[ArchivedPerson]) -> None:
         """Write everybody; the first is person 1."""
@@ -115,7 +117,7 @@ class ArchiveWriter:
         array = np.frombuffer(b"".join(vectors), "<f4").reshape(len(lines), dimension)
         self._write(vectors_name(number), save({TENSOR: array}))
 
-    def write_crops(self, crops: Iterable[ArchivedCrop]) -> None:
+    def write_crops(self, crops: Iterable[Crop]) -> None:
         """Write the crops; the first is crop 1."""
         lines = []
         for crop in crops:
@@ -128,7 +130,7 @@ class ArchiveWriter:
                 )
             _refuse_larger(len(crop.image), MAX_CROP_BYTES, f"crop {self._crops}")
             digest = hashlib.sha256(crop.image).hexdigest()
-            lines.append(_line(crop_line(self._crops, digest, crop.landmarks), f"crop {self._crops}"))
+            lines.append(_line(crop_line(self._crops, digest, crop), f"crop {self._crops}"))
             with self._zip.open(_member(crop_name(self._crops)), "w") as target:
                 target.write(crop.image)
         self._write(CROPS, b"".join(lines))

@@ -7,13 +7,13 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 from facecli.cli.messages import drop_stdout
 from facecli.cli.options import Call
 from facecli.errors import FacecliError
 from facecli.report.formats import check_format, print_rows
-from facecli.report.writing import written_whole
+from facecli.report.writing import PRIVATE_MODE, octets_written_whole, written_whole
 
 
 @contextmanager
@@ -69,6 +69,22 @@ def appended(call: Call) -> Iterator[TextIO]:
         raise
     except OSError as error:
         raise _cannot_write(call.output, error) from error
+
+
+@contextmanager
+def private_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a file of bytes that takes its name when it is complete, and that only its owner may read.
+
+    Raises
+    ------
+    FacecliError
+        If it cannot be written.
+    """
+    try:
+        with octets_written_whole(path, PRIVATE_MODE) as stream:
+            yield stream
+    except OSError as error:
+        raise _cannot_write(path, error) from error
 
 
 def _cannot_write(path: Path, error: OSError) -> FacecliError:
