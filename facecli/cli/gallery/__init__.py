@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from facecli.cli.gallery import backup, check, encryption, index, info, restore
+from facecli.cli.gallery import backup, check, encryption, export, import_, index, info, restore
 from facecli.cli.help import CommandGroup
 
 app = CommandGroup(help="See what the gallery file holds, and take care of it.")
@@ -16,6 +16,8 @@ def _group() -> None:
 app.command("info")(info.info)
 app.command("check")(check.check)
 app.command("index")(index.index)
+app.command("export")(export.export)
+app.command("import")(import_.import_)
 app.command("backup")(backup.backup)
 app.command("backups")(backup.list_backups)
 app.command("restore")(restore.restore)
