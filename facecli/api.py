@@ -107,7 +107,7 @@ class Recognizer:
         return list(
             enrol(
                 planned,
-                self._analyser,
+                self._enrolling,
                 gallery,
                 on_multi=on_multi,
                 min_quality=least,
@@ -171,6 +171,10 @@ class Recognizer:
     @cached_property
     def _analyser(self) -> Analyser:
         return self._app.analyser(photo_count=self._photos_at_once)
+
+    @cached_property
+    def _enrolling(self) -> Analyser:
+        return self._app.analyser(photo_count=self._photos_at_once, cut_crops=self.settings.crops)
 
     @property
     def _photos_at_once(self) -> int | None:

@@ -259,6 +259,7 @@ class App:
         embed: bool = True,
         photo_count: int | None = None,
         keep_photos: bool = False,
+        cut_crops: bool = False,
         store: AnalysisStore | None = None,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> Analyser:
@@ -274,6 +275,8 @@ class App:
             is to give the same bytes whatever is left to do does not say.
         keep_photos : bool
             Leave the decoded pixels in each `Analysis`.
+        cut_crops : bool
+            Leave a crop of each face there.
         store : AnalysisStore, optional
             What is known of photos from before. The networks then load when a photo needs them.
         cancelled : callable
@@ -308,6 +311,7 @@ class App:
             timeout_s=settings.timeout,
             salvage=settings.salvage,
             keep_photos=keep_photos,
+            cut_crops=cut_crops,
             store=store,
             prepare=self._start_networks,
             cancelled=cancelled,

@@ -26,7 +26,7 @@ EXPLAINED = {
 }
 
 
-@command("min_quality", "mirror")
+@command("min_quality", "mirror", "crops")
 def enroll(
     call: Call,
     who: Annotated[
@@ -70,7 +70,7 @@ def enroll(
     app = App(call.settings)
     outcomes = []
     analyser = app.analyser(
-        photo_count=len(photos)
+        photo_count=len(photos), cut_crops=call.settings.crops and not dry_run
     )  # before the gallery: settings that cannot work leave no empty file behind
     try:
         with (

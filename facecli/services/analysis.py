@@ -10,12 +10,13 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
+from facecli.embed.face_crop import cut_crop, decoded_scale
 from facecli.errors import GeometryError, UnreadableImageError
 from facecli.media.files import file_size, printable_name
 from facecli.media.images import decode_photo, read_file
 from facecli.services.pipeline import OrderedPipeline, Turn
 from facecli.services.stages import Detector, Embedder
-from facecli.types import AlignedFace, Detection, Face, Photo, PhotoError, PhotoResult, PhotoStatus, Quality
+from facecli.types import AlignedFace, Crop, Detection, Face, Photo, PhotoError, PhotoResult, PhotoStatus, Quality
 
 Judge = Callable[[Photo, Detection, AlignedFace], Quality]
 
@@ -65,6 +66,8 @@ class Analysis:
         SHA-256 (hex) of the file's bytes; empty where it could not be read.
     width, height : int
         Of the upright photo at full resolution, in pixels; 0 where it could not be decoded.
+    crops : tuple of Crop or None
+        Of each of `faces`, where the analyser cuts them.
     """
 
     source: PhotoSource
@@ -76,6 +79,11 @@ class Analysis:
     error: PhotoError | None = None
     warnings: tuple[str, ...] = ()
     elapsed_ms: float = 0.0
+    crops: tuple[Crop | None, ...] = ()
+
+    def crop_of(self, face: Face) -> Crop | None:
+        """Return the crop of one of the faces; None where none was cut."""
+        return next((crop for each, crop in zip(self.faces, self.crops, strict=False) if each is face), None)
 
     def result(self, model: dict[str, str]) -> PhotoResult:
         """Return what was found out, as reports take it."""
@@ -127,6 +135,8 @@ class Analyser:
         Use what can be decoded of truncated photos.
     keep_photos : bool
         Leave the decoded pixels in each `Analysis`.
+    cut_crops : bool
+        Leave a crop of each face that is embedded there, of photos that the store does not know.
     store : AnalysisStore, optional
         Asked before a photo is decoded, and told what came of it.
     prepare : callable, optional
@@ -147,6 +157,7 @@ class Analyser:
         timeout_s: float = math.inf,
         salvage: bool = False,
         keep_photos: bool = False,
+        cut_crops: bool = False,
         store: AnalysisStore | None = None,
         prepare: Callable[[], None] | None = None,
         cancelled: Callable[[], bool] = lambda: False,
@@ -156,6 +167,7 @@ class Analyser:
         self._judge = judge
         self._salvage = salvage
         self._keep_photos = keep_photos
+        self._cut_crops = cut_crops
         self._store = store
         self._prepare = prepare
         self._timeout_s = timeout_s
@@ -257,6 +269,8 @@ class Analyser:
         elif found:
             photo = self._sharp_enough(analysis, photo, found, data, turn)
             analysis.faces = tuple(self._embedded(self._embedder, analysis, photo, found))
+            if self._cut_crops and analysis.faces:
+                analysis.crops = tuple(self._cut(analysis, photo, data, turn))
 
     def _photo(self, source: PhotoSource, data: bytes, turn: Turn[PhotoSource]) -> Photo:
         if source.photo is not None:
@@ -291,11 +305,28 @@ class Analyser:
         if self._embedder is None or not data or photo.full_width <= photo.pixels.shape[1]:
             return photo
         wanted = SHARP_SHARE * self._embedder.side_px / min(detection.size_px for detection in found)
+        return self._at_scale(analysis, photo, wanted, data, turn, "small faces were compared at a reduced scale")
+
+    def _cut(self, analysis: Analysis, photo: Photo, data: bytes, turn: Turn[PhotoSource]) -> Iterator[Crop | None]:
+        """Cut out all faces, from pixels that leave the largest one, which is mostly meant, as sharp as is of use."""
+        wanted = decoded_scale(max((face.detection for face in analysis.faces), key=lambda each: each.size_px))
+        if data and photo.full_width > photo.pixels.shape[1]:
+            photo = self._at_scale(analysis, photo, wanted, data, turn, "the face is kept at a reduced scale")
+        for face in analysis.faces:
+            try:
+                yield cut_crop(photo, face.detection)
+            except GeometryError:
+                yield None
+
+    def _at_scale(
+        self, analysis: Analysis, photo: Photo, wanted: float, data: bytes, turn: Turn[PhotoSource], otherwise: str
+    ) -> Photo:
+        """Return the photo at a scale, decoded again if that is larger; where that fails, warn `otherwise`."""
         if wanted <= float(photo.scale_xy.min()):
             return photo
         side = math.ceil(min(wanted, 1.0) * max(photo.full_width, photo.full_height))
         try:
             return self._decoded(data, photo.source, side, turn)
         except UnreadableImageError as error:  # such as more pixels than may be held in memory
-            analysis.warnings += (f"small faces were compared at a reduced scale: {error.message}",)
+            analysis.warnings += (f"{otherwise}: {error.message}",)
             return photo

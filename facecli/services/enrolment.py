@@ -130,6 +130,7 @@ def new_template(analysis: Analysis, face: Face) -> NewTemplate:
         source=analysis.source.path,
         content_hash=analysis.content_hash,
         box_xyxy=face.detection.box_xyxy,
+        crop=analysis.crop_of(face),
     )
 
 
