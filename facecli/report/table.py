@@ -160,7 +160,7 @@ def _identification_cells(face: Face, identification: Identification) -> dict[st
     }
     if person is None:
         nearest = (
-            f"{'not ' if candidate.is_barred else ''}"
+            f"{'not ' if candidate.is_barred and candidate.score >= threshold else ''}"
             f"{visible(candidate.name)} {_number(rounded_score(candidate.score, threshold, SCORE_DECIMALS))}"
             for candidate in identification.candidates
         )

@@ -135,7 +135,8 @@ def confirm(
         try:
             gallery.get_person(name)
         except UnknownPersonError as error:
-            raise UnknownPersonError(error.message, hint=f"{error.hint} If this is somebody new: --new") from error
+            hint = error.hint if error.hint.endswith("?") else f"{error.hint}."
+            raise UnknownPersonError(error.message, hint=f"{hint} If this is somebody new: --new") from error
     found = finder.find(name, photos)
     meant = [each for each in found if isinstance(each, MeantFace)]
     enrolled = list(

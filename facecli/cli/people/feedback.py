@@ -47,7 +47,6 @@ def not_this_person(call: Call, name: Name, photos: Faces, dry_run: DryRun = Fal
     wanted = _wanted(photos)
     app = App(call.settings)
     with app.open_gallery() as gallery:
-        gallery.get_person(name)  # a slip is told before networks load
         finder, _ = _finder(app, gallery, len(wanted))
         outcomes = deny(name, wanted, gallery, finder, dry_run=dry_run)
         return _report(call, outcomes, gallery, is_negative=True)
@@ -75,8 +74,6 @@ def confirm(
     wanted = _wanted(photos)
     app = App(call.settings)
     with app.open_gallery() as gallery:
-        if not new:
-            gallery.get_person(name)
         finder, analyser = _finder(app, gallery, len(wanted))
         outcomes = feedback.confirm(
             name,

@@ -47,7 +47,7 @@ def list_people(
 
 @command()
 def show(call: Call, name: Name) -> int:
-    """Show the photos that a person was enrolled from."""
+    """Show the photos that a person was enrolled from, and those said not to show them."""
     from facecli.app import App
     from facecli.cli.output import write_rows
     from facecli.cli.people.consent import consent_words
@@ -56,6 +56,7 @@ def show(call: Call, name: Name) -> int:
     with App(call.settings).open_gallery() as gallery:
         person, today = gallery.get_person(name), gallery.today()
         templates, consent = gallery.templates(person.person_id), gallery.consents().get(person.person_id)
+        negatives = gallery.templates(person.person_id, is_negative=True)
     rows = [
         {
             "template": each.template_id,
@@ -65,10 +66,13 @@ def show(call: Call, name: Name) -> int:
             "enrolled": each.created_at,
             "box": rounded_all(each.box_xyxy, 1),
             "sha256": each.content_hash,
+            "is_not": is_not,
         }
-        for each in templates
+        for is_not, listed in ((False, templates), (True, negatives))
+        for each in listed
     ]
-    write_rows(call, rows, ("template", "source", "quality", "model", "enrolled"))
+    columns = ("template", "source", "quality", "model", "enrolled")
+    write_rows(call, rows, (*columns, "is_not") if negatives else columns)
     if consent is not None and not call.quiet:
         say(f"consent: {consent_words(consent, today)}")
     return 0
