@@ -90,6 +90,16 @@ class Event:
     changes: tuple[Change, ...]
 
     @property
+    def people(self) -> frozenset[int]:
+        """Everybody it concerns, by person_id."""
+        owners = (owner for each in self.changes if each.subject == "owner" for owner in (each.before, each.after))
+        return frozenset(
+            int(each)
+            for each in (*owners, *(each.subject_id for each in self.changes if each.subject != "owner"))
+            if each is not None
+        )
+
+    @property
     def checksum(self) -> int:
         """CRC-32 of all of it, of an event as the file holds it."""
         changes = [text_checksum(each.subject, each.subject_id, each.before, each.after) for each in self.changes]

@@ -177,12 +177,18 @@ class Gallery:
         command : str
             What the log names as the cause: a command without "facecli", such as "people merge".
         """
+        with self.edits(command) as begin:
+            edit = begin()
+            yield edit
+            edit.finish()
+
+    @contextmanager
+    def edits(self, command: str) -> Iterator[Callable[[], Edit]]:
+        """As `edit`, for several events: what the block gets begins one, to be ended with `Edit.finish`."""
         if not self.read_only:
             backups.before_change(self._connection, self.path, command, self._keep_backups)
         with self._changing():
-            edit = Edit(self._connection, self.path, command, _now())
-            yield edit
-            edit.finish()
+            yield lambda: Edit(self._connection, self.path, command, _now())
 
     def events(self) -> list[Event]:
         """Return the log: every change of people and templates, in order; each checked against its checksum."""
@@ -282,9 +288,7 @@ class Gallery:
         """
         name = normalise_name(name)
         with self.edit("people remove") as edit:
-            count = edit.remove(edit.person(name).person_id)
-            self._connection.execute("DELETE FROM calibrations")  # they hold the person's scores
-        return count
+            return edit.remove(edit.person(name).person_id)
 
     def purge_person(self, name: str) -> int:
         """Destroy everybody who is called this, or was when removed, and return how many templates that were.

@@ -38,7 +38,8 @@ def test_show(run, gallery: Path, obama: Path) -> None:
 def test_rename(run, gallery: Path) -> None:
     done = run("people", "rename", "Barack Obama", " Barack  ")
 
-    assert (done.code, done.out, done.err) == (0, "", "Barack Obama is now called Barack\n")
+    assert (done.code, done.out) == (0, "")
+    assert done.err == "Barack Obama is now called Barack\nevent 4; take it back with: facecli people undo 4\n"
     assert names(run) == ["Barack", *NAMES[1:]]
 
 
@@ -65,7 +66,11 @@ def test_a_misspelt_name_is_answered_with_the_one_meant(run, gallery: Path, word
 def test_remove(run, gallery: Path) -> None:
     done = run("people", "remove", "Barack Obama", "-y")
 
-    assert (done.code, done.out, done.err) == (0, "", "Barack Obama was removed with 1 template\n")
+    assert (done.code, done.out) == (0, "")
+    assert done.err == (
+        "Barack Obama was removed with 1 template; to destroy them for good: facecli people purge\n"
+        "event 4; take it back with: facecli people undo 4\n"
+    )
     assert names(run) == NAMES[1:]
 
 
@@ -94,7 +99,7 @@ def test_remove_asks_nobody_who_cannot_answer(run, gallery: Path) -> None:
 def test_remove_asks(
     run, gallery: Path, monkeypatch: pytest.MonkeyPatch, answer: bytes, code: int, left: list[str]
 ) -> None:
-    from facecli.cli.people import listing
+    from facecli.cli.people import confirmation
 
     class Terminal:
         """The system module, with a standard input that says it is a terminal."""
@@ -106,13 +111,13 @@ def test_remove_asks(
             def isatty() -> bool:
                 return True
 
-    monkeypatch.setattr(listing, "sys", Terminal)
+    monkeypatch.setattr(confirmation, "sys", Terminal)
 
     done = run("people", "remove", "Barack Obama", stdin=answer)
 
     assert done.code == code
     assert "Remove Barack Obama with 1 template?" in done.err
-    assert done.err.endswith("was removed with 1 template\n" if code == 0 else "nothing was removed\n")
+    assert done.err.endswith("take it back with: facecli people undo 4\n" if code == 0 else "nothing was removed\n")
     assert names(run) == left
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from facecli.cli.help import CommandGroup
-from facecli.cli.people import consent, drop, feedback, listing
+from facecli.cli.people import consent, drop, editing, feedback, history, listing
 
 app = CommandGroup(help="See and change who is enrolled.")
 
@@ -17,6 +17,11 @@ app.command("list")(listing.list_people)
 app.command("show")(listing.show)
 app.command("rename")(listing.rename)
 app.command("remove")(listing.remove)
+app.command("merge")(editing.merge)
+app.command("move")(editing.move)
+app.command("split")(editing.split)
+app.command("history")(history.history)
+app.command("undo")(history.undo)
 app.command("drop")(drop.drop)
 app.command("consent")(consent.consent)
 app.command("not")(feedback.not_this_person)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
 from facecli.cli.messages import say
 from facecli.cli.options import Call, command
-from facecli.errors import UsageError
+from facecli.cli.people.confirmation import is_confirmed
+from facecli.cli.people.events import say_event
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A person's name, as enrolled.", show_default=False)]
 
@@ -86,11 +86,15 @@ def rename(
 ) -> int:
     """Give a person another name."""
     from facecli.app import App
+    from facecli.gallery.names import normalise_name
 
     with App(call.settings).open_gallery() as gallery:
-        person = gallery.rename_person(old, new)
+        name = normalise_name(new)
+        with gallery.edit("people rename") as edit:
+            edit.rename(edit.person(normalise_name(old)).person_id, name)
     if not call.quiet:
-        say(f"{old} is now called {person.name}")
+        say(f"{old} is now called {name}")
+    say_event(call, edit.event)
     return 0
 
 
@@ -107,23 +111,20 @@ def remove(
     """
     from facecli.app import App
     from facecli.gallery import approximate_file, index_care
+    from facecli.services.people_history import templates
 
     with App(call.settings).open_gallery() as gallery:
         person = gallery.get_person(name)
         if not yes:
-            if not sys.stdin.isatty():
-                raise UsageError(f"removing {person.name} needs to be confirmed", hint="Pass --yes.")
-            if not typer.confirm(f"Remove {person.name} with {_templates(person.template_count)}?", err=True):
-                say("nothing was removed")
+            question = f"Remove {person.name} with {templates(person.template_count)}?"
+            if not is_confirmed(question, f"removing {person.name}", "nothing was removed"):
                 return 1
-        count = gallery.remove_person(name)
+        with gallery.edit("people remove") as edit:
+            count = edit.remove(edit.person(person.name).person_id)
         deleted = index_care.remove(gallery.path)
     if not call.quiet:
-        say(f"{person.name} was removed with {_templates(count)}")
+        say(f"{person.name} was removed with {templates(count)}; to destroy them for good: facecli people purge")
         if any(approximate_file.SUFFIX in path.name for path in deleted):
             say("the approximate index was deleted too; make another with: facecli gallery index --build")
+    say_event(call, edit.event)
     return 0
-
-
-def _templates(count: int) -> str:
-    return f"{count} {'template' if count == 1 else 'templates'}"
