@@ -229,6 +229,13 @@ class Edit:
             rows.delete_template(self._connection, template_id)
         return len(left)
 
+    def destroy(self, template_ids: Iterable[int]) -> None:
+        """Destroy templates; nothing brings them back."""
+        template_ids = list(template_ids)
+        self.give(template_ids, None)
+        for template_id in template_ids:
+            rows.delete_template(self._connection, template_id)
+
     def set_consent(self, person_id: int, consent: str | None) -> None:
         """Note why a person may be enrolled, and until when; None if nothing is known any more."""
         self._change("consent", person_id, consent)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+import numpy as np
 
 from facecli.errors import GalleryError
 from facecli.gallery import approximate_file, template_file
@@ -135,21 +138,38 @@ def check(gallery: Gallery, model_id: str) -> IndexState:
     return IndexState(now.templates, now.approximate, now.depth, recall, now.is_used)
 
 
-def remove(gallery_path: str) -> list[Path]:
-    """Remove every search file beside a gallery, of all models, and return what was removed.
-
-    They hold templates, so this belongs to forgetting a person too; what is still needed is made again.
-    """
+def files(gallery_path: str) -> list[Path]:
+    """Return every search file beside a gallery, of all models, unfinished ones included."""
     if gallery_path == MEMORY:
         return []
     path = Path(gallery_path)
     prefixes = tuple(path.name + suffix for suffix in (template_file.SUFFIX, approximate_file.SUFFIX))
-    removed = []
     with suppress(FileNotFoundError):
-        for each in sorted(path.parent.iterdir()):
-            if each.name.startswith(prefixes):
-                each.unlink(missing_ok=True)
-                removed.append(each)
+        return sorted(each for each in path.parent.iterdir() if each.name.startswith(prefixes))
+    return []
+
+
+def rows_of(gallery_path: str, person_ids: Iterable[int]) -> list[bytes]:
+    """Return what the files of templates beside a gallery hold of people: vectors, their means, and codes of both."""
+    ids = list(person_ids)
+    found: list[bytes] = []
+    for path in files(gallery_path):
+        with suppress(DamagedFileError, OSError, KeyError):  # of another kind, or damaged: it serves nobody
+            arrays = ArrayFile(path)
+            mine = np.flatnonzero(np.isin(arrays.array("person_ids"), ids))
+            for name in ("vectors", "codes"):
+                found += [row.tobytes() for row in arrays.rows(name).take(mine)]
+    return found
+
+
+def remove(gallery_path: str) -> list[Path]:
+    """Remove every search file beside a gallery, and return what was removed.
+
+    They hold templates, so this belongs to forgetting a person too; what is still needed is made again.
+    """
+    removed = files(gallery_path)
+    for each in removed:
+        each.unlink(missing_ok=True)
     return removed
 
 

@@ -21,6 +21,7 @@ from facecli.gallery.names import normalise_name
 from facecli.gallery.records import CropCount, GalleryInfo, NewTemplate, StoredThreshold, TemplateMatrix
 from facecli.gallery.schema import read_version
 from facecli.gallery.stranger_searches import SearchSample
+from facecli.gallery.traces import Traces, people_meant, traces
 from facecli.gallery.translation import read_only_error, translated
 from facecli.gallery.vault import AskSecret, Vault, open_lock, read_lock
 from facecli.sqlite_file import MEMORY, closed_on_error, transaction
@@ -290,8 +291,53 @@ class Gallery:
         with self.edit("people remove") as edit:
             return edit.remove(edit.person(name).person_id)
 
+    def traces(self, name: str) -> Traces:
+        """Return what the file holds of everybody whom `purge` would destroy.
+
+        Raises
+        ------
+        UnknownPersonError
+            If nobody has or had this name; the hint names who may be meant.
+        """
+        with translated(self.path), transaction(self._connection, "DEFERRED"):
+            meant = people_meant(self._connection, self.path, normalise_name(name))
+            return traces(self._connection, meant)
+
+    def purge(self, name: str, *, also: Iterable[int] = ()) -> Traces:
+        """Destroy everybody whom `purge_person` does, and return what the file held of them.
+
+        The write-ahead log holds it until `empty_log`.
+
+        Parameters
+        ----------
+        name : str
+        also : iterable of int
+            Templates of other people to destroy with them.
+
+        Raises
+        ------
+        UnknownPersonError
+            If nobody has or had this name; the hint names who may be meant.
+        """
+        with self.edit("people purge") as edit:
+            meant = people_meant(self._connection, self.path, normalise_name(name))
+            held = traces(self._connection, meant, also)
+            edit.destroy(also)
+            for person_id in meant:
+                edit.purge(person_id)
+            self._connection.execute("DELETE FROM calibrations")  # they hold the person's scores
+        return held
+
+    def rewrite(self) -> None:
+        """Write the file anew from what it holds, so that it holds nothing else; twice the room is needed meanwhile."""
+        with translated(self.path):
+            self._connection.execute("VACUUM")
+        self.empty_log()
+
     def purge_person(self, name: str) -> int:
         """Destroy everybody who is called this, or was when removed, and return how many templates that were.
+
+        With them goes whoever was merged into them.
 
         Vectors and names are overwritten in the file, and its write-ahead log is emptied.
 
@@ -303,11 +349,7 @@ class Gallery:
             If another process keeps reading, so that the write-ahead log cannot be emptied: ask again.
         """
         name = normalise_name(name)
-        with self.edit("people purge") as edit:
-            past = history.people_called(self._connection, name)
-            ids = [each for each in past if rows.value(self._connection, "name", each) in (None, name)]
-            count = sum(edit.purge(person_id) for person_id in ids or [edit.person(name).person_id])
-            self._connection.execute("DELETE FROM calibrations")  # they hold the person's scores
+        count = len(self.purge(name).template_ids)
         if not self.empty_log():
             raise GalleryLockedError(
                 f"{name} was purged, but another process still reads the gallery {self.path}",

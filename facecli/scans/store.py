@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Final, Self
 from facecli.errors import FacecliError, InputError
 from facecli.scans import rows
 from facecli.scans.connection import connect, files_set_aside, set_aside
+from facecli.scans.forgetting import Forgotten, forget_photos
 from facecli.scans.owner import is_gone, living_process, this_process
 from facecli.scans.records import (
     Asked,
@@ -306,11 +307,47 @@ class ScanStore:
             for table in ("analyses", "files", "entries", "scans"):
                 connection.execute(f"DELETE FROM {table}")  # noqa: S608  # names of the schema
         self._shrink()
+        self._forget_set_aside()
+        return count
+
+    def forget_person(
+        self,
+        shows: Callable[[PhotoResult], bool],
+        content_hashes: Iterable[str],
+        names: Collection[str],
+        sources: Collection[bytes],
+        *,
+        only_count: bool = False,
+    ) -> Forgotten:
+        """Overwrite what photos gave that show or name somebody, and damaged files set aside.
+
+        Parameters
+        ----------
+        shows, content_hashes, names, sources
+            See `facecli.scans.forgetting.forget_photos`.
+        only_count : bool
+            Say what would be forgotten, and forget nothing.
+
+        Raises
+        ------
+        FacecliError
+            ``scan_running`` if a process works on a scan: it would find them again.
+        """
+        with self._writing() as connection:
+            self._refuse_running(rows.scans(connection))
+            forgotten = forget_photos(connection, shows, content_hashes, names, sources)
+            if only_count:
+                connection.rollback()
+        if not only_count:
+            self._shrink()
+            self._forget_set_aside()
+        return forgotten
+
+    def _forget_set_aside(self) -> None:
         if self.path != MEMORY:
             with translated(self.path):
                 for path in files_set_aside(self.path):
                     _overwrite(path)
-        return count
 
     def _refuse_running(self, scans: Iterable[StoredScan]) -> None:
         for scan in scans:

@@ -103,3 +103,76 @@ def test_consent_of_nobody(run, gallery: Path) -> None:
         done = run("people", "consent", "Barak Obama", *words)
         assert done.code == 5
         assert done.err.endswith("hint: Did you mean Barack Obama?\n")
+
+
+def test_purge_destroys_and_gives_a_receipt(run, gallery: Path, obama: Path, sample_images: Path, home: Path) -> None:
+    scan = run("scan", sample_images / "known", "-q")
+    assert scan.code == 0
+
+    planned = run("people", "purge", "Barack Obama", "--dry-run", "-f", "jsonl")
+    assert run("people", "show", "Barack Obama").code == 0
+    done = run("people", "purge", "Barack Obama", "--yes", "-f", "jsonl")
+
+    plan = {each["what"]: each["value"] for each in planned.records}
+    receipt = {each["what"]: each["value"] for each in done.records}
+    assert (planned.code, done.code) == (0, 0)
+    assert (plan["templates to be destroyed"], receipt["templates destroyed"]) == (1, 1)
+    assert receipt["analyses of photos in scans destroyed"] == plan["analyses of photos in scans to be destroyed"] == 1
+    assert (receipt["looked for: vectors"], receipt["looked for: names"], receipt["found"]) == (1, 1, 0)
+    assert receipt[str(gallery)].endswith("bytes: nothing found")
+    assert receipt["not vouched for"].startswith("Not looked at: blocks that the disk keeps")
+    assert done.err.startswith("Barack Obama was purged: nothing is left in ")
+    for path in (gallery, home / "state" / "facecli" / "scans.db"):
+        assert b"Barack Obama" not in path.read_bytes()
+    again = run("people", "purge", "Barack Obama", "--yes")
+    assert (again.code, again.err.splitlines()[0]) == (
+        5,
+        f"error: nobody called Barack Obama is enrolled in {gallery}",
+    )
+    assert run("identify", obama, "-f", "jsonl").records[0]["faces"][0]["name"] is None
+
+
+def test_purge_asks_nobody_who_cannot_answer(run, gallery: Path) -> None:
+    done = run("people", "purge", "Barack Obama")
+
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("error: purging Barack Obama needs to be confirmed\n  hint: Pass --yes")
+    assert run("people", "show", "Barack Obama").code == 0
+
+
+def test_purge_of_somebody_removed_before(run, gallery: Path) -> None:
+    run("people", "remove", "Barack Obama", "--yes")
+    assert b"Barack Obama" in gallery.read_bytes()
+
+    assert run("people", "purge", "Barack Obama", "--yes").code == 0
+
+    assert b"Barack Obama" not in gallery.read_bytes()
+
+
+def test_purge_names_the_backups_that_hold_the_person_and_deletes_them_if_asked(run, gallery: Path) -> None:
+    from facecli.gallery import backups
+    from facecli.gallery.store import Gallery
+
+    with Gallery.open(gallery) as opened:
+        backup = backups.make(opened._connection, opened.path, "asked").path
+
+    kept = run("people", "purge", "Barack Obama", "--yes")
+    assert kept.code == 0
+    assert f"warning: {backup} still holds Barack Obama: delete it with --backups\n" in kept.err
+
+    assert run("people", "purge", "Emmanuel Macron", "--yes", "--backups").code == 0
+    (left,) = backups.paths(str(gallery))
+    assert b"Emmanuel Macron" not in left.read_bytes()
+    assert b"Jacinda Ardern" in left.read_bytes()
+
+
+def test_purge_fails_where_something_is_left(run, gallery: Path, home: Path) -> None:
+    leak = home / "state" / "facecli" / "notes"
+    leak.parent.mkdir(parents=True)
+    leak.write_bytes(b"about Barack Obama")
+
+    done = run("people", "purge", "Barack Obama", "--yes", "-f", "jsonl")
+
+    assert done.code == 5
+    assert next(each["found"] for each in done.records if each["what"] == str(leak)) == {"names": 1}
+    assert f"error: bytes of Barack Obama are left in {leak}\n" in done.err

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from facecli.cli.help import CommandGroup
-from facecli.cli.people import consent, drop, editing, feedback, history, listing
+from facecli.cli.people import consent, drop, editing, feedback, history, listing, purge
 
 app = CommandGroup(help="See and change who is enrolled.")
 
@@ -24,5 +24,6 @@ app.command("history")(history.history)
 app.command("undo")(history.undo)
 app.command("drop")(drop.drop)
 app.command("consent")(consent.consent)
+app.command("purge")(purge.purge)
 app.command("not")(feedback.not_this_person)
 app.command("confirm")(feedback.confirm)

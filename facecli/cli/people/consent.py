@@ -8,6 +8,7 @@ import typer
 
 from facecli.cli.messages import say, warn
 from facecli.cli.options import Call, command
+from facecli.cli.people.events import say_event
 from facecli.cli.people.listing import Name
 from facecli.errors import UsageError
 
@@ -74,8 +75,7 @@ def consent(
             return 0
     if not call.quiet:
         say(done)
-        if event is not None:
-            say(f"event {event.event_id}; take it back with: facecli people undo {event.event_id}")
+    say_event(call, event)
     return 0
 
 

@@ -1,0 +1,188 @@
+"""``facecli people purge``."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from dataclasses import replace
+from shlex import quote
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from facecli.cli.messages import say, warn
+from facecli.cli.options import Call, command
+from facecli.cli.people.listing import Name
+from facecli.errors import FacecliError, GalleryError, UnknownPersonError, UsageError
+
+if TYPE_CHECKING:
+    from facecli.services.purging.purge import ThresholdOf
+    from facecli.services.purging.receipt import HeldCopy, Plan, Receipt, SearchedFile
+    from facecli.settings import Settings
+
+COLUMNS = ("what", "value")
+
+
+@command()
+def purge(
+    call: Call,
+    name: Name,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be destroyed, and change nothing.")
+    ] = False,
+    backups: Annotated[
+        bool,
+        typer.Option(
+            "--backups", help="Delete the gallery's backups that hold the person, and make a new one without them."
+        ),
+    ] = False,
+) -> int:
+    """Destroy all that is kept of a person, and search every byte for what is left. Nothing brings it back.
+
+    Destroyed are the templates, those removed or left over from a merge included, the crops, all names ever used, also
+    in the log of changes, and notes of consent; the search files; and what scans keep of the person's photos, and of
+    photos with a face that may be theirs (such photos are analysed again when they are scanned again). It serves for
+    people who were removed before, too.
+
+    Then the gallery with its side files, the file of scans and the caches are read byte by byte for all of it, and a
+    receipt says what was looked for, where, and what was found. Exits with 5 if anything was. Photos of yours, and
+    results that were written for you, stay as they are.
+    """
+    from facecli.app import App
+    from facecli.cli.output import write_rows
+    from facecli.gallery.store import Gallery
+    from facecli.services.purging.purge import Places, plan_purge
+    from facecli.services.purging.purge import purge as purge_person
+
+    app = App(call.settings)
+    places = Places(
+        # No backup of who is to be forgotten.
+        lambda: Gallery.open(call.settings.gallery_path, ask_secret=app.ask_secret),
+        call.settings.state_dir,
+        call.settings.cache_dir,
+    )
+    threshold_of = _thresholds(call.settings)
+    try:
+        plan = plan_purge(name, places, threshold_of)
+    except UnknownPersonError:
+        if dry_run:
+            raise
+        plan = None  # a purge before may not have come to its end
+    if dry_run and plan is not None:
+        write_rows(call, _plan_rows(plan, would=True), COLUMNS)
+        return 0
+    if plan is not None and not yes:
+        if not sys.stdin.isatty():
+            raise UsageError(f"purging {name} needs to be confirmed", hint="Pass --yes; see before with --dry-run.")
+        if not typer.confirm(f"Destroy {name} with {_count(plan.templates, 'template')} for ever?", err=True):
+            say("nothing was destroyed")
+            return 1
+    receipt = purge_person(name, places, threshold_of, delete_backups=backups)
+    write_rows(call, _receipt_rows(receipt), COLUMNS)
+    _say(call, name, receipt)
+    return 0
+
+
+def _thresholds(settings: Settings) -> ThresholdOf:
+    from facecli.app import App
+
+    def threshold_of(model_id: str, rate: float) -> float | None:
+        with suppress(FacecliError):  # weights that are not here any more, scores that are of others
+            app = App(replace(settings, embedder=model_id.partition("@")[0]))
+            if app.embedder_manifest.model_id == model_id and app.scores is not None:
+                return app.scores.score_at(rate)
+        return None
+
+    return threshold_of
+
+
+def _say(call: Call, name: str, receipt: Receipt) -> None:
+    kept = [copy for copy in receipt.copies if not copy.is_deleted]
+    for copy in kept:
+        how = "delete it with --backups" if copy.is_backup else "delete it if it is not needed"
+        warn(f"{copy.path} still holds {name}: {how}")
+    if receipt.found:
+        where = ", ".join(str(file.path) for file in receipt.files if file.found)
+        hint = "See the receipt for what was found."
+        if receipt.is_in_use:
+            hint = (
+                f"Another process uses the gallery. When it has ended, say it again: facecli people purge {quote(name)}"
+            )
+        raise GalleryError(f"bytes of {name} are left in {where}", hint=hint, code="purge_incomplete")
+    if not call.quiet:
+        where = f"{receipt.size_bytes:,} bytes of {_count(len(receipt.files), 'file')}"
+        say(f"{name} was purged: nothing is left in {where}")
+
+
+def _plan_rows(plan: Plan, *, would: bool = False) -> list[dict[str, Any]]:
+    done = "to be destroyed" if would else "destroyed"
+    rows: list[dict[str, Any]] = [
+        {"what": f"people {done}", "value": plan.people},
+        {"what": f"names {done}", "value": plan.names},
+        {"what": f"templates {done}", "value": plan.templates},
+        {"what": f"crops {done}", "value": plan.crops},
+    ]
+    if plan.negatives:
+        rows.append({"what": f'of these "not" templates of other people {done}', "value": plan.negatives})
+    rows += [
+        {"what": f"analyses of photos in scans {done}", "value": plan.scans.analyses},
+        {"what": f"names of photos in scans {done}", "value": plan.scans.file_names},
+    ]
+    if plan.scans.waiting:
+        rows.append({"what": "photos to be analysed again by interrupted scans", "value": plan.scans.waiting})
+    rows += [
+        {"what": "all that scans found by a model without measured scores, destroyed", "value": each}
+        for each in plan.unmeasured
+    ]
+    rows += [
+        {"what": "not compared: what scans found by a model that nobody of these is enrolled with", "value": each}
+        for each in plan.uncompared
+    ]
+    rows += [{"what": f"search file {done}", "value": str(path)} for path in plan.search_files]
+    if would:
+        rows += [{"what": "backup, kept without --backups", "value": str(path)} for path in plan.backups]
+    return rows
+
+
+def _receipt_rows(receipt: Receipt) -> list[dict[str, Any]]:
+    from facecli.services.purging.receipt import NOT_VOUCHED_FOR
+
+    rows = _plan_rows(receipt.plan)
+    rows += [{"what": f"looked for: {kind}", "value": count} for kind, count in receipt.looked_for.items()]
+    rows += [_file_row(file) for file in receipt.files]
+    if receipt.is_rewritten:
+        rows.append({"what": "gallery written anew", "value": "yes"})
+    rows += [_copy_row(copy) for copy in receipt.copies]
+    if receipt.new_backup is not None:
+        rows.append({"what": "backup made", "value": str(receipt.new_backup)})
+    rows += [
+        {"what": "bytes looked through", "value": receipt.size_bytes},
+        {"what": "found", "value": receipt.found},
+        {"what": "not vouched for", "value": NOT_VOUCHED_FOR},
+    ]
+    return rows
+
+
+def _file_row(file: SearchedFile) -> dict[str, Any]:
+    words = [f"{kind} in {_count(count, 'place')}" for kind, count in file.found.items()] or ["nothing found"]
+    words += [f"{each.kind} {each.count}x in other people's rows ({each.where})" for each in file.remainders]
+    if file.chance:
+        words.append(f"bytes of a short name {file.chance}x by chance")
+    return {
+        "what": str(file.path),
+        "value": f"{file.size_bytes:,} bytes: {'; '.join(words)}",
+        "size_bytes": file.size_bytes,
+        "found": dict(file.found),
+        "of_others": [{"kind": each.kind, "count": each.count, "where": each.where} for each in file.remainders],
+        "by_chance": file.chance,
+    }
+
+
+def _copy_row(copy: HeldCopy) -> dict[str, Any]:
+    what = "backup" if copy.is_backup else "file beside the gallery"
+    return {"what": f"{what} that {'held' if copy.is_deleted else 'still holds'} the person", "value": str(copy.path)}
+
+
+def _count(count: int, what: str) -> str:
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
