@@ -132,7 +132,8 @@ class Calibration:
         if searches is not None and len(searches.scores):
             kept = ~np.isin(np.arange(len(searches.scores)), self.suspects)
             self.search_count = int(kept.sum())
-            self.shift, spread = self._posterior(searches.scores[kept], searches.compared[kept], spread)
+            if self.search_count:
+                self.shift, spread = self._posterior(searches.scores[kept], searches.compared[kept], spread)
         self.shift_spread = math.hypot(spread, unit * STRANGER_SPREAD)
 
     def _suspects(self, searches: StrangerSearches | None) -> NDArray[np.intp]:

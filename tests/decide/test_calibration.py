@@ -123,6 +123,14 @@ def test_one_person_under_two_names_is_named_and_does_not_raise_the_threshold() 
     assert found.search_count == 100
 
 
+def test_where_all_searches_are_suspects_the_model_alone_speaks() -> None:
+    twice = StrangerSearches(np.array([0.9, 0.9]), np.array([1, 1]))
+    found, alone = Calibration(DISTRIBUTION, 2, 2, twice), Calibration(DISTRIBUTION, 2, 2)
+    assert sorted(found.suspects.tolist()) == [0, 1]
+    assert found.search_count == 0
+    assert found.choose(0.01) == alone.choose(0.01)
+
+
 def test_the_probability_is_the_logistic_curve_of_the_false_positives_expected() -> None:
     calibration = Calibration(DISTRIBUTION, 10, 10)
     expected = -10 * math.log1p(-math.exp(-0.2 / SCALE))

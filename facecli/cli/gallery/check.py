@@ -120,7 +120,7 @@ def _print(call: Call, document: Document, findings: list[Finding]) -> None:
     lines = [f"{key}: {cell_text(value)}" for key, value in document.facts.items()]
     for each in findings:
         lines += ["", f"{each.severity} {each.kind}: {each.what}"]
-        lines += [f"  expected of strangers here: {_pairs(each.strangers)}"] if each.strangers is not None else []
+        lines += [f"  expected of strangers here: {_pairs(each)}"] if each.strangers is not None else []
         lines += [f"  measured: {each.change}"] if each.change else []
         lines += [f"  command: {each.fix}"] if each.fix else []
     lines += [f"\n{warning}" for warning in document.warnings]
@@ -128,12 +128,13 @@ def _print(call: Call, document: Document, findings: list[Finding]) -> None:
         stream.writelines("\n".join(map(visible, line.split("\n"))) + "\n" for line in lines)
 
 
-def _pairs(strangers: float) -> str:
+def _pairs(each: Finding) -> str:
     from facecli.services.promises import two_digits
 
+    strangers, fmr = each.strangers or 0.0, each.fmr or 0.0
     if strangers < LEAST_PAIRS:
-        return f"less than {LEAST_PAIRS} pairs so near"
-    return f"{two_digits(strangers):g} {'pair' if strangers == 1 else 'pairs'} so near"
+        return f"less than {LEAST_PAIRS:f} pairs so near"
+    return f"{two_digits(strangers):g} pairs so near (FMR {two_digits(fmr):g})"
 
 
 @contextmanager

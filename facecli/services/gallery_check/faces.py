@@ -172,4 +172,7 @@ class _Judge:
             change = f"not measured: the first {MOST_MEASURED} of a kind are"
             return replace(finding, before=self._before, change=change)
         after = self._crowd.after(changes)
-        return replace(finding, before=self._before, after=after, change=change_words(self._before, after))
+        change = change_words(self._before, after)
+        if finding.kind == "two_names" and finding.severity == "advice":
+            change = f"if they are one: {change}"
+        return replace(finding, before=self._before, after=after, change=change)

@@ -122,7 +122,7 @@ def check_file(
     check = FileCheck()
     try:
         check.info = info = gallery.info(check=True)
-        check.findings += [_problem(each) for each in info.problems or ()]
+        check.findings += [_problem(each, commands) for each in info.problems or ()]
         templates = []
         for model_id in info.templates:
             # Reading makes sure that a vector is finite and of unit length.
@@ -131,15 +131,15 @@ def check_file(
             templates += found
     except GalleryCorruptError as error:
         if not check.findings:  # else it says in other words what was found already
-            check.findings.append(_problem(error.message))
+            check.findings.append(_problem(error.message, commands))
         return check
     check.findings += _index_findings(gallery, info.templates, commands)
     check.findings += _source_findings(templates, deep, commands, progress)
     return check
 
 
-def _problem(what: str) -> Finding:
-    return Finding("damaged", "problem", what, fix="")
+def _problem(what: str, commands: Commands) -> Finding:
+    return Finding("damaged", "problem", what, fix=commands.line("gallery", "backups"))
 
 
 def _model_findings(
@@ -156,7 +156,8 @@ def _model_findings(
     lengths = {len(each.embedding.vector) for each in templates}
     if model.dimension is not None and lengths != {model.dimension}:
         numbers = ", ".join(map(str, sorted(lengths)))
-        found.append(_problem(f"vectors of {model_id} have {numbers} numbers, and its own have {model.dimension}"))
+        what = f"vectors of {model_id} have {numbers} numbers, and its own have {model.dimension}"
+        found.append(_problem(what, commands))
     if not model.is_here:
         fix = commands.line("models", "pull", model.name)
         found.append(Finding("model_absent", "advice", f"the weights of {name} are not on this machine", fix=fix))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from facecli.decide.outliers import compare_photos
 from facecli.scores import ScoreDistribution
 from facecli.services.gallery_check.crowd import Crowd
+from facecli.services.gallery_check.left_out import NO_SCORE
 from facecli.services.gallery_check.limits import Limits
 from facecli.services.gallery_check.within import closure, groups, notable_people
 
@@ -134,7 +135,8 @@ class _Side:
             self.strong[scores.argmax()] = True
         vectors = crowd.vectors[self.rows]
         self.alike = closure(vectors @ vectors.T >= limits.agreement, self.strong.copy())
-        self.nearer = self.strong & (scores > crowd.own[self.rows])
+        own = crowd.own[self.rows]
+        self.nearer = self.strong & (own > NO_SCORE) & (scores > own)
 
 
 def _merged_once(between: list[Verdict], crowd: Crowd) -> list[Verdict]:
