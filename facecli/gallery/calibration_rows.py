@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Final
 from zlib import crc32
 
 import numpy as np
 
+from facecli.gallery.checksums import text_checksum
 from facecli.gallery.records import StoredThreshold
 from facecli.gallery.stranger_searches import SearchSample
 
@@ -16,25 +18,27 @@ SEARCH_DTYPE: Final = np.dtype(
 )
 """One search of `SearchSample` in the file."""
 
+_KEPT: Final = """
+    SELECT model_id, revision, last_template_id, fingerprint, fpir, threshold, fpir_low, fpir_high, made_at,
+           searches, checksum
+    FROM calibrations
+"""
+
 
 def searches(connection: sqlite3.Connection, model_id: str) -> SearchSample | None:
     """Return the searches kept for a model, of whatever revision; None where none can be read."""
-    row = connection.execute(
-        "SELECT revision, last_template_id, fingerprint, searches, checksum FROM calibrations WHERE model_id = ?",
-        (model_id,),
-    ).fetchone()
-    if row is None:
-        return None
+    row = connection.execute(f"{_KEPT} WHERE model_id = ?", (model_id,)).fetchone()
     # Derived from the templates: what cannot be read, or another version wrote, is searched again.
-    if not isinstance(row[3], bytes) or _searches_checksum(row[3]) != row[4] or not all(map(_is_count, row[:3])):
+    if row is None or not _is_sound(row):
         return None
-    table = np.frombuffer(row[3], SEARCH_DTYPE)
+    _, revision, last_template_id, fingerprint, *_, blob, _ = row
+    table = np.frombuffer(blob, SEARCH_DTYPE)
     columns = {name: np.ascontiguousarray(table[name]) for name in SEARCH_DTYPE.names or ()}
     return SearchSample(
         model_id=model_id,
-        revision=row[0],
-        last_template_id=row[1],
-        fingerprint=row[2],
+        revision=revision,
+        last_template_id=last_template_id,
+        fingerprint=fingerprint,
         person_ids=columns["person_id"],
         template_ids=columns["template_id"],
         nearest_person_ids=columns["nearest_person_id"],
@@ -42,13 +46,14 @@ def searches(connection: sqlite3.Connection, model_id: str) -> SearchSample | No
     )
 
 
-def _searches_checksum(blob: bytes) -> int:
-    """CRC-32 of searches and their layout: another layout is another checksum."""
-    return crc32(blob, crc32(repr(SEARCH_DTYPE.descr).encode()))
+def _is_sound(row: tuple[object, ...]) -> bool:
+    *facts, blob, checksum = row
+    return isinstance(blob, bytes) and _checksum(blob, facts) == checksum
 
 
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and value >= 0
+def _checksum(blob: bytes, facts: Sequence[object]) -> int:
+    """CRC-32 of searches, of all that is kept beside them, and of their layout: another layout is another checksum."""
+    return crc32(blob, text_checksum(repr(SEARCH_DTYPE.descr), *map(repr, facts)))
 
 
 def keep_searches(
@@ -60,20 +65,17 @@ def keep_searches(
     table["nearest_person_id"], table["score"] = sample.nearest_person_ids, sample.scores
     blob = table.tobytes()
     kept = (threshold.fpir, threshold.threshold, threshold.low, threshold.high) if threshold else (None,) * 4
+    numbers = (None if each is None else float(each) for each in kept)
+    counts = map(int, (sample.revision, sample.last_template_id, sample.fingerprint))
+    facts = (sample.model_id, *counts, *numbers, now)
     connection.execute(
-        "INSERT OR REPLACE INTO calibrations (model_id, revision, last_template_id, fingerprint, searches, checksum,"
-        " fpir, threshold, fpir_low, fpir_high, made_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            *(sample.model_id, sample.revision, sample.last_template_id, sample.fingerprint),
-            *(blob, _searches_checksum(blob), *kept, now),
-        ),
+        "INSERT OR REPLACE INTO calibrations (model_id, revision, last_template_id, fingerprint,"
+        " fpir, threshold, fpir_low, fpir_high, made_at, searches, checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (*facts, blob, _checksum(blob, facts)),
     )
 
 
 def thresholds(connection: sqlite3.Connection) -> list[StoredThreshold]:
     """Return the thresholds kept, by model."""
-    found = connection.execute(
-        "SELECT model_id, revision, fpir, threshold, fpir_low, fpir_high, made_at FROM calibrations"
-        " WHERE threshold IS NOT NULL ORDER BY model_id"
-    )
-    return [StoredThreshold(*row) for row in found]
+    found = connection.execute(f"{_KEPT} WHERE threshold IS NOT NULL ORDER BY model_id")
+    return [StoredThreshold(*row[:2], *row[4:9]) for row in found if _is_sound(row)]

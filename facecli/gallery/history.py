@@ -207,11 +207,16 @@ def events(connection: sqlite3.Connection, path: str, event_id: int | None = Non
     GalleryCorruptError
         If one is not as it was written.
     """
-    codec = codec_of(connection)
-    for event, checksum in _read(connection, event_id):
+    codec, number = codec_of(connection), 0
+    for number, (event, checksum) in enumerate(_read(connection, event_id), 1):
+        if event_id is None and event.event_id != number:
+            raise corrupt_error(path, f"event {number} of its history is missing")
         if event.checksum != checksum:
             raise corrupt_error(path, f"event {event.event_id} of its history does not have its checksum")
         yield replace(event, changes=tuple(change.read(codec) for change in event.changes))
+    # Two tables that know of events; what is cut off one of them is still in the other one.
+    if event_id is None and number < (connection.execute("SELECT max(event_id) FROM changes").fetchone()[0] or 0):
+        raise corrupt_error(path, "the last events of its history are missing")
 
 
 def _read(connection: sqlite3.Connection, event_id: int | None) -> Iterator[tuple[Event, int]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Iterable
 from datetime import date
 from typing import Any, Final
 
@@ -246,7 +247,33 @@ def templates(
     found = connection.execute(
         f"{_TEMPLATE} WHERE {' AND '.join(conditions)} ORDER BY template_id", tuple(given.values())
     )
-    return [_template(codec_of(connection), row, path, is_negative) for row in found]
+    rows = found.fetchall()
+    if not is_negative:
+        _refuse_missing(connection, path, rows, person_id, model_id)
+    return [_template(codec_of(connection), row, path, is_negative) for row in rows]
+
+
+def _refuse_missing(
+    connection: sqlite3.Connection, path: str, found: list[tuple[Any, ...]], person_id: int | None, model_id: str | None
+) -> None:
+    """Refuse rows that are too few, or too many: an index, or a page of the table, that is damaged."""
+    if person_id is None:
+        digests = connection.execute("SELECT digest FROM models WHERE ?1 IS NULL OR model_id = ?1", (model_id,))
+        is_whole = _sum(row[4] for row in found) == _sum(row[0] for row in digests)
+    else:  # one index told of the rows, another one counts them
+        (count,) = connection.execute(
+            "SELECT count(*) FROM templates INDEXED BY templates_by_model WHERE person_id = ?1 AND is_negative = 0"
+            " AND person_id IS NOT NULL"
+            " AND model_id IN (SELECT model_id FROM models WHERE ?2 IS NULL OR model_id = ?2)",
+            (person_id, model_id),
+        ).fetchone()
+        is_whole = len(found) == count
+    if not is_whole:
+        raise corrupt_error(path, "templates are missing from it")
+
+
+def _sum(values: Iterable[object]) -> int:
+    return sum(value for value in values if isinstance(value, int))
 
 
 def of_face(
@@ -295,19 +322,17 @@ def _frozen_box(box: list[float]) -> FloatArray:
     return result
 
 
-def photo_owners(connection: sqlite3.Connection, content_hash: str, box_xyxy: FloatArray) -> tuple[str, ...]:
+def photo_owners(connection: sqlite3.Connection, path: str, content_hash: str, box_xyxy: FloatArray) -> tuple[str, ...]:
     """Return who has templates of a face of a photo."""
     found = connection.execute(
-        "SELECT person_id, name, box_left, box_top, box_right, box_bottom FROM templates JOIN people USING (person_id)"
-        " WHERE content_hash = ? AND is_negative = 0 ORDER BY template_id",
+        f"{_TEMPLATE} WHERE content_hash = ? AND person_id IS NOT NULL AND is_negative = 0 ORDER BY template_id",
         (content_hash,),
+    ).fetchall()
+    templates = (_template(codec_of(connection), row, path, is_negative=False) for row in found)
+    owners = dict.fromkeys(
+        each.person_id for each in templates if iou(box_xyxy[None], each.box_xyxy[None]).max() >= SAME_FACE_IOU
     )
-    same = {
-        person_id: name
-        for person_id, name, *box in found
-        if iou(box_xyxy[None], np.array([box], np.float32)).max() >= SAME_FACE_IOU
-    }
-    return tuple(codec_of(connection).text_out(person_id, name, "name") for person_id, name in same.items())
+    return tuple(person_rows.name_of(connection, path, person_id) for person_id in owners)
 
 
 def count_templates(connection: sqlite3.Connection, path: str) -> dict[str, int]:

@@ -438,7 +438,7 @@ class Gallery:
     def photo_owners(self, content_hash: str, box_xyxy: FloatArray) -> tuple[str, ...]:
         """Return who has templates of a face, given by photo (SHA-256, hex) and box; the first enrolled first."""
         with translated(self.path):
-            return rows.photo_owners(self._connection, content_hash, box_xyxy)
+            return rows.photo_owners(self._connection, self.path, content_hash, box_xyxy)
 
     def matrix(self, model_id: str) -> TemplateMatrix:
         """Return all templates of a model as one matrix, read at one moment; every checksum is verified.

@@ -142,12 +142,23 @@ def test_a_gallery_that_can_only_be_read_keeps_nothing_and_says_so(tmp_path, tem
         assert not gallery.keep_searches(sample_searches(gallery.matrix("sface")))
 
 
-@pytest.mark.parametrize("damage", ["searches = x'0011'", "searches = 7", "checksum = checksum + 1"])
-def test_damaged_searches_are_made_again(gallery: Gallery, template, damage: str) -> None:
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *("searches = x'0011'", "searches = 7", "checksum = checksum + 1", "revision = revision + 1"),
+        *("last_template_id = 0", "fingerprint = 7", "threshold = threshold - 0.1", "fpir = NULL"),
+    ],
+)
+def test_damaged_searches_are_made_again_and_no_damaged_threshold_is_shown(
+    gallery: Gallery, template, damage: str
+) -> None:
     gallery.add_templates("Ana", [template(1)])
-    gallery.keep_searches(sample_searches(gallery.matrix("sface")))
+    gallery.keep_searches(sample_searches(gallery.matrix("sface")), StoredThreshold("sface", 1, 0.01, 0.4, 0.005, 0.02))
+    assert gallery.searches("sface") is not None
+    assert [each.threshold for each in gallery.info().thresholds] == [0.4]
     gallery._connection.execute(f"UPDATE calibrations SET {damage}")
     assert gallery.searches("sface") is None
+    assert gallery.info().thresholds == ()
 
 
 def test_whoever_is_removed_leaves_no_search_behind(gallery: Gallery, template) -> None:
