@@ -110,8 +110,7 @@ def put_in(true: Rows, rng: np.random.Generator) -> tuple[Rows, set[int], dict[i
 
 FALSE = ("two_names, for sure", "two_names, cannot tell", "mislabelled", "unlike", "two_people", "doubtful")
 KNOWN = "template of somebody enrolled, under the name of somebody with other photos"
-UNFALSE = ("two_names, for sure", "two_names, cannot tell", "mislabelled", "unlike", "two_people", "doubtful")
-KNOWN = "template of nobody enrolled, under the name of somebody with two other photos or more"
+UNKNOWN = "template of nobody enrolled, under the name of somebody with two other photos or more"
 PAIR = "template of nobody enrolled, under the name of somebody with one other photo"
 TWO_NAMES = "person under two names"
 
