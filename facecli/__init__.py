@@ -17,6 +17,7 @@ _HOMES = {
     "Enrolment": "facecli.services.enrolment",
     "Face": "facecli.types",
     "FacecliError": "facecli.errors",
+    "Feedback": "facecli.services.feedback",
     "Identification": "facecli.types",
     "Person": "facecli.types",
     "Photo": "facecli.types",
@@ -34,6 +35,7 @@ __all__ = [
     "Enrolment",
     "Face",
     "FacecliError",
+    "Feedback",
     "Identification",
     "Person",
     "Photo",
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from facecli.api import Recognizer
     from facecli.errors import FacecliError
     from facecli.services.enrolment import Enrolment
+    from facecli.services.feedback import Feedback
     from facecli.services.verification import Verification
     from facecli.settings import Settings
     from facecli.types import (

@@ -17,7 +17,9 @@ from facecli.gallery.store import Gallery
 from facecli.services.analysis import Analyser, PhotoSource
 from facecli.services.enrolment import Enrolment, enrol
 from facecli.services.enrolment_plan import EnrolmentPhoto
+from facecli.services.feedback import Feedback, confirm, deny
 from facecli.services.identification import identify_photos
+from facecli.services.meant_faces import FacePhoto, SeenPhotos
 from facecli.services.selection import OnMulti
 from facecli.services.verification import Verification, verify
 from facecli.settings import Settings, load_settings
@@ -137,6 +139,58 @@ class Recognizer:
         for analysis in analyses:
             yield analysis.result(self._analyser.model)
 
+    def confirm(
+        self,
+        name: str,
+        photo: str | os.PathLike[str],
+        face: int | None = None,
+        *,
+        new: bool = False,
+        keep_outliers: bool = False,
+    ) -> Feedback:
+        """Enrol one face of a photo as a person; what `deny` said of it is taken back.
+
+        Parameters
+        ----------
+        name : str
+            Of somebody enrolled, unless `new` is true.
+        photo : path-like
+        face : int, optional
+            Its place in `PhotoResult.faces`, from 1; by default the only one, or the only one that is named so.
+        keep_outliers : bool
+            As for `enroll`.
+
+        Raises
+        ------
+        UnknownPersonError
+            If nobody has this name.
+        GalleryError
+            If the gallery cannot be written. What is wrong with the photo is in the `Feedback` instead.
+        """
+        gallery = self._opened(create=new)
+        (outcome,) = confirm(
+            name,
+            [FacePhoto(os.fspath(photo), face)],
+            gallery,
+            self._app.face_finder(gallery, self._patient_analyser),
+            self._patient_analyser,
+            scores=self._app.scores,
+            min_quality=self.settings.min_quality,
+            keep_outliers=keep_outliers,
+            new_person=new,
+        )
+        return outcome
+
+    def deny(self, name: str, photo: str | os.PathLike[str], face: int | None = None) -> Feedback:
+        """Note that a face is not a person: neither it nor faces as near to it as to the person are named so again.
+
+        Parameters, returns and errors are those of `confirm`.
+        """
+        gallery = self._opened()
+        finder = self._app.face_finder(gallery, self._patient_analyser)
+        (outcome,) = deny(name, [FacePhoto(os.fspath(photo), face)], gallery, finder)
+        return outcome
+
     def embed(self, photos: Iterable[PhotoLike]) -> Iterator[PhotoResult]:
         """Detect and embed faces: each `Face` has its quality and its `Embedding`."""
         for analysis in self._analyser.analyse(map(_source, photos)):
@@ -175,6 +229,11 @@ class Recognizer:
     @cached_property
     def _enrolling(self) -> Analyser:
         return self._app.analyser(photo_count=self._photos_at_once, cut_crops=self.settings.crops)
+
+    @cached_property
+    def _patient_analyser(self) -> Analyser:
+        """One that does not look twice at a photo."""
+        return self._app.analyser(photo_count=self._photos_at_once, store=SeenPhotos())
 
     @property
     def _photos_at_once(self) -> int | None:

@@ -29,6 +29,7 @@ from facecli.runtime.workload import workload
 from facecli.scores import ScoreDistribution
 from facecli.services.analysis import ANALYSIS_VERSION, Analyser, AnalysisStore
 from facecli.services.calibration import Decisions, unmeasured_error
+from facecli.services.meant_faces import FaceFinder
 from facecli.services.stages import Detector, Embedder
 from facecli.settings import Settings
 
@@ -373,6 +374,18 @@ class App:
             return ScanFinder(TorchScan(vectors, matrix.person_ids, device), matrix.person_ids)
 
         return GallerySearch(gallery, make_finder=on_device)
+
+    def face_finder(self, gallery: Gallery, analyser: Analyser) -> FaceFinder:
+        """Make what finds the faces that a user means, and says who they are taken for, in an open gallery."""
+        search = self.search(gallery)
+        is_measured = self.settings.threshold is not None or self.scores is not None
+        return FaceFinder(
+            analyser,
+            search,
+            self.decisions(gallery, search) if is_measured else None,
+            candidates=self.settings.candidates,
+            min_quality=self.settings.min_quality,
+        )
 
     def _manifest(self, name: str) -> Manifest:
         return locate(name, cache_dir=self.settings.cache_dir / "models", offline=self.settings.offline)

@@ -9,7 +9,7 @@ import pytest
 
 import facecli
 from facecli import Recognizer, settings
-from facecli.errors import ConfigError, GalleryError, InputError
+from facecli.errors import ConfigError, GalleryError, InputError, UnknownPersonError
 from facecli.media.images import load_photo
 
 
@@ -114,3 +114,23 @@ def test_closing_twice_is_harmless_and_it_opens_again(recognizer: Recognizer, ma
 def test_all_that_is_promised_is_there() -> None:
     assert sorted(facecli.__all__) == sorted(set(facecli.__all__))
     assert [name for name in facecli.__all__ if not hasattr(facecli, name)] == []
+
+
+def test_a_face_is_denied_and_confirmed(recognizer: Recognizer, macron: Path, sample_images: Path) -> None:
+    def names() -> list[str | None]:
+        (result,) = recognizer.identify([group])
+        people = [face.identification.person if face.identification else None for face in result.faces]
+        return [person.name if person else None for person in people]
+
+    group = sample_images / "group.jpg"
+    recognizer.enroll("Macron", [macron])
+    assert names() == ["Macron", None, None, None]
+    denied = recognizer.deny("Macron", group)
+    assert (denied.status, denied.face, names()) == ("noted", 1, [None] * 4)
+    confirmed = recognizer.confirm("Macron", str(group), 1)
+    assert (confirmed.status, names()) == ("noted", ["Macron", None, None, None])
+    new = recognizer.confirm("Zoe", group, 4, new=True)
+    assert (new.status, names()) == ("noted", ["Macron", None, None, "Zoe"])
+    assert recognizer.deny("Zoe", "absent.jpg").error.code == "not_found"
+    with pytest.raises(UnknownPersonError):
+        recognizer.confirm("Bo", group, 4)

@@ -45,7 +45,7 @@ class MeantFace:
 
 
 class SeenPhotos:
-    """What an analyser found in photos, as long as a call lasts: nothing is looked at twice."""
+    """What an analyser found in photos, in memory: nothing is looked at twice."""
 
     def __init__(self) -> None:
         self._found: dict[str, PhotoResult] = {}

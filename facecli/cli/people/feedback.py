@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from facecli.gallery.store import Gallery
     from facecli.services.analysis import Analyser
     from facecli.services.feedback import Feedback
-    from facecli.services.meant_faces import FaceFinder, FacePhoto
+    from facecli.services.meant_faces import FacePhoto
     from facecli.types import Identification
 
 COLUMNS = ("path", "face", "status", "was", "is", "note")
@@ -47,7 +47,7 @@ def not_this_person(call: Call, name: Name, photos: Faces, dry_run: DryRun = Fal
     wanted = _wanted(photos)
     app = App(call.settings)
     with app.open_gallery() as gallery:
-        finder, _ = _finder(app, gallery, len(wanted))
+        finder = app.face_finder(gallery, _analyser(app, len(wanted)))
         outcomes = deny(name, wanted, gallery, finder, dry_run=dry_run)
         return _report(call, outcomes, gallery, is_negative=True)
 
@@ -74,12 +74,12 @@ def confirm(
     wanted = _wanted(photos)
     app = App(call.settings)
     with app.open_gallery() as gallery:
-        finder, analyser = _finder(app, gallery, len(wanted))
+        analyser = _analyser(app, len(wanted))
         outcomes = feedback.confirm(
             name,
             wanted,
             gallery,
-            finder,
+            app.face_finder(gallery, analyser),
             analyser,
             scores=app.scores,
             min_quality=call.settings.min_quality,
@@ -97,16 +97,10 @@ def _wanted(photos: Sequence[str]) -> list[FacePhoto]:
     return [FacePhoto(*photo_and_face(each)) for each in photos]
 
 
-def _finder(app: App, gallery: Gallery, photo_count: int) -> tuple[FaceFinder, Analyser]:
-    from facecli.services.meant_faces import FaceFinder, SeenPhotos
+def _analyser(app: App, photo_count: int) -> Analyser:
+    from facecli.services.meant_faces import SeenPhotos
 
-    settings = app.settings
-    analyser = app.analyser(photo_count=photo_count, store=SeenPhotos())
-    search = app.search(gallery)
-    is_measured = settings.threshold is not None or app.scores is not None
-    decisions = app.decisions(gallery, search) if is_measured else None
-    finder = FaceFinder(analyser, search, decisions, candidates=settings.candidates, min_quality=settings.min_quality)
-    return finder, analyser
+    return app.analyser(photo_count=photo_count, store=SeenPhotos())
 
 
 def _report(call: Call, outcomes: Sequence[Feedback], gallery: Gallery, *, is_negative: bool) -> int:
