@@ -63,6 +63,18 @@ def _insert(
     return int(cursor.lastrowid or 0)
 
 
+def attach(connection: sqlite3.Connection, template_id: int, crop: Crop) -> None:
+    """Give a crop to a person's template that has none."""
+    person_id, content_hash, crop_id = connection.execute(
+        "SELECT person_id, content_hash, crop_id FROM templates WHERE template_id = ?", (template_id,)
+    ).fetchone()
+    if person_id is None or crop_id is not None:
+        return
+    landmarks = crop.landmarks_xy.astype(LANDMARK_DTYPE).tobytes()
+    crop_id = _insert(connection, codec_of(connection), person_id, crop.image, landmarks, content_hash)
+    connection.execute("UPDATE templates SET crop_id = ? WHERE template_id = ?", (crop_id, template_id))
+
+
 def keep_missing(connection: sqlite3.Connection, person_id: int, template: NewTemplate) -> None:
     """Give a crop to those of a person's templates of its face that have none."""
     crop_id = keep(connection, person_id, template)

@@ -6,14 +6,15 @@ happens to what was made of it.
 
 from __future__ import annotations
 
+import os
 import sqlite3
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from facecli.gallery import rows
+from facecli.gallery import crops, rows
 from facecli.gallery.checksums import template_checksums
 from facecli.gallery.codec import codec_of
 from facecli.gallery.edit import Edit
@@ -22,7 +23,7 @@ from facecli.gallery.store import Gallery
 from facecli.gallery.translation import corrupt_error, translated
 from facecli.geometry import iou
 from facecli.sqlite_file import transaction
-from facecli.types import Embedding, FloatArray
+from facecli.types import Crop, Embedding, FloatArray
 
 COMMAND: Final = "gallery reembed"
 DROP_COMMAND: Final = "gallery reembed --drop-old"
@@ -69,13 +70,33 @@ def open_faces(gallery: Gallery, model_id: str) -> tuple[list[OpenFace], list[Op
         return _open_faces(connection, model_id)
 
 
-def keep(gallery: Gallery, vectors: Mapping[int, Embedding]) -> None:
-    """Keep aside what a model makes of templates, by template_id; those that are gone or nobody's are passed over."""
+def sources(gallery: Gallery, template_ids: Iterable[int]) -> dict[int, str]:
+    """Return the photos of templates, as the user named them, by template_id; those that are nobody's are left out."""
+    connection = gallery._connection
+    found = {}
+    with translated(gallery.path):
+        for template_id in template_ids:
+            row = connection.execute(
+                "SELECT person_id, source FROM templates WHERE template_id = ? AND person_id IS NOT NULL",
+                (template_id,),
+            ).fetchone()
+            if row is not None:
+                found[template_id] = os.fsdecode(codec_of(connection).bytes_out(row[0], row[1], "source"))
+    return found
+
+
+def keep(gallery: Gallery, vectors: Mapping[int, Embedding], new_crops: Mapping[int, Crop]) -> None:
+    """Keep aside what a model makes of templates, by template_id, and crops of those that have none.
+
+    Templates that are gone or nobody's meanwhile are passed over.
+    """
     with gallery._changing() as connection:
         for template_id, embedding in vectors.items():
             owner = rows.value(connection, "owner", template_id)
             if owner is None:
                 continue
+            if template_id in new_crops:
+                crops.attach(connection, template_id, new_crops[template_id])
             clear = embedding.vector.astype(VECTOR_DTYPE).tobytes()
             vector = codec_of(connection).bytes_in(int(owner), clear, "vector")
             connection.execute(

@@ -357,11 +357,13 @@ def matrix(connection: sqlite3.Connection, path: str, model_id: str, today: date
     count = counts.pop(model_id, 0)
     if not count and counts:
         others, name = " and ".join(counts), _name(model_id)
-        again = f"enrol the photos again with {name}."
+        again = f"facecli gallery reembed --to {name}"
         other = next((_name(each) for each in counts if _name(each) != name), None)
         raise ModelMismatchError(
             f"the gallery {path} holds templates of {others}, none of {model_id}",
-            hint=f"Use --embedder {other}, or {again}" if other else f"It is from another version of {name}: {again}",
+            hint=f"Use --embedder {other}, or let the gallery follow: {again}"
+            if other
+            else f"It is from another version of {name}: {again}",
         )
     dimension, digest = _model(connection, path, model_id) if count else (0, 0)
     vectors = np.empty((count, dimension), np.float32)

@@ -74,4 +74,4 @@ def test_another_version_of_the_same_model_is_told_as_that(gallery: Gallery, tem
     gallery.add_templates("Ana", [template(1, model_id="sface@0123")])
     with pytest.raises(ModelMismatchError, match="none of sface@4567") as caught:
         gallery.matrix("sface@4567")
-    assert caught.value.hint == "It is from another version of sface: enrol the photos again with sface."
+    assert caught.value.hint == "It is from another version of sface: facecli gallery reembed --to sface"
