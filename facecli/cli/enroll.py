@@ -87,9 +87,11 @@ def enroll(
                 keep_outliers=keep_outliers,
                 dry_run=dry_run,
             )
+            before = _newest_event(gallery)
             for outcome in found:
                 outcomes.append(outcome)
                 progress.advance()
+            after = _newest_event(gallery)
     finally:
         if outcomes:  # what is enrolled stays so, whatever ended the call
             write_rows(call, [_row(outcome) for outcome in outcomes], COLUMNS)
@@ -99,7 +101,16 @@ def enroll(
         said = ", ".join(f"{count} {EXPLAINED[status]}" for status, count in counts.items() if count)
         people = len({outcome.name for outcome in outcomes if outcome.status in ("enrolled", "already", "would_enrol")})
         say(f"{said}, of {people} {'person' if people == 1 else 'people'}, in {call.settings.gallery_path}")
+        if call.verbose and after != before:
+            which = f"event {after}" if after == before + 1 else f"events {before + 1} to {after}"
+            say(f"{which}; see them with: facecli people history")
     return SOME_FAILED if failed else 0
+
+
+def _newest_event(gallery: Gallery | None) -> int:
+    from facecli.gallery.log import newest_event
+
+    return 0 if gallery is None else newest_event(gallery) or 0
 
 
 def _opened(app: App, *, dry_run: bool) -> AbstractContextManager[Gallery | None]:

@@ -253,7 +253,8 @@ class Edit:
         self._undoes = event_id
         with undoing.refusals(event_id):
             for change in reversed(event.changes):
-                self._change(change.subject, change.subject_id, change.before)
+                if change.before != change.after:  # else it only says whom the event concerns
+                    self._change(change.subject, change.subject_id, change.before)
         return event
 
     def finish(self) -> Event | None:

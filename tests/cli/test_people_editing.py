@@ -56,7 +56,8 @@ def test_merge(run, gallery: Path) -> None:
 
     assert (done.code, done.out) == (0, "")
     assert done.err == (
-        "merged Emmanuel Macron into Jacinda Ardern with 1 template\nevent 4; take it back with: facecli people undo 4\n"
+        "merged Emmanuel Macron into Jacinda Ardern with 1 template\n"
+        "event 4; take it back with: facecli people undo 4\n"
     )
     assert owners(run) == {BARACK: [1], JACINDA: [2, 3]}
 
@@ -127,7 +128,8 @@ def test_move(run, gallery: Path) -> None:
 
     assert (done.code, done.out) == (0, "")
     assert done.err == (
-        "moved 1 template from Barack Obama to Jacinda Ardern; moved 1 template from Emmanuel Macron to Jacinda Ardern\n"
+        "moved 1 template from Barack Obama to Jacinda Ardern; "
+        "moved 1 template from Emmanuel Macron to Jacinda Ardern\n"
         "event 4; take it back with: facecli people undo 4\n"
         "warning: Barack Obama has no template left\nwarning: Emmanuel Macron has no template left\n"
     )

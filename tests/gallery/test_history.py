@@ -346,3 +346,95 @@ def test_damage_is_never_searched(gallery, template, damage):
     gallery._connection.execute(damage)
     with pytest.raises(GalleryCorruptError):
         gallery.matrix("sface")
+
+
+def merge(gallery: Gallery, name: str, into: str) -> int:
+    with gallery.edit("people merge") as edit:
+        return edit.merge(edit.person(name).person_id, edit.person(into).person_id)
+
+
+def owned(gallery: Gallery, **of) -> dict[int, int]:
+    return {each.template_id: each.person_id for each in gallery.templates(**of)}
+
+
+def test_of_a_face_that_both_have_a_merge_keeps_one_and_undoing_it_gives_both_back(gallery, template):
+    gallery.add_templates("Ana", [template(1), template(2)])
+    gallery.add_templates("Bo", [template(2), template(3)])
+    before = owned(gallery)
+    assert merge(gallery, "Ana", "Bo") == 1
+    assert owned(gallery) == {1: 2, 3: 2, 4: 2}
+    undo(gallery, 3)
+    assert owned(gallery) == before
+    undo(gallery, 4)
+    assert owned(gallery) == {1: 2, 3: 2, 4: 2}
+
+
+def test_merging_keeps_no_contradiction(gallery, template):
+    """What was said not to be one of the two gives way to what is the other one."""
+    gallery.add_templates("Ana", [template(1)])
+    gallery.add_templates("Bo", [template(2)])
+    gallery.add_templates("Ana", [template(2), template(5)], is_negative=True)
+    gallery.add_templates("Bo", [template(1)], is_negative=True)
+    before = owned(gallery), owned(gallery, is_negative=True)
+    assert merge(gallery, "Ana", "Bo") == 1
+    assert owned(gallery) == {1: 2, 2: 2}
+    assert owned(gallery, is_negative=True) == {4: 2}
+    undo(gallery, 5)
+    assert (owned(gallery), owned(gallery, is_negative=True)) == before
+
+
+def test_a_face_that_is_given_to_somebody_is_not_said_not_to_be_them_any_more(gallery, template):
+    gallery.add_templates("Ana", [template(1)])
+    gallery.add_templates("Bo", [template(1)], is_negative=True)
+    with gallery.edit("people move") as edit:
+        edit.give([1], edit.person("Bo").person_id)
+    assert (owned(gallery), owned(gallery, is_negative=True)) == ({1: 2}, {})
+    undo(gallery, 3)
+    assert (owned(gallery), owned(gallery, is_negative=True)) == ({1: 1}, {2: 2})
+
+
+@pytest.mark.parametrize(("of_bo", "kept"), [(None, "asked"), ("signed", "signed")])
+def test_merging_keeps_consent(gallery, of_bo, kept):
+    for name, text in (("Ana", "asked"), ("Bo", of_bo)):
+        with gallery.edit("people consent") as edit:
+            edit.set_consent(edit.add_person(name), text)
+    merge(gallery, "Ana", "Bo")
+    assert gallery.consent("Bo") == kept
+    undo(gallery, 3)
+    assert (gallery.consent("Ana"), gallery.consent("Bo")) == ("asked", of_bo)
+
+
+def test_what_was_undone_is_not_undone_again(gallery):
+    gallery.add_person("Ana")
+    gallery.rename_person("Ana", "Bo")
+    undo(gallery, 2)
+    with pytest.raises(GalleryError, match="event 3 has undone it already") as caught:
+        undo(gallery, 2)
+    assert caught.value.hint == "To do it again: facecli people undo 3"
+
+
+def test_undoing_what_concerns_somebody_purged_says_so(gallery, template):
+    gallery.add_templates("Ana", [template(1), template(2)])
+    gallery.add_person("Bo")
+    with gallery.edit("people move") as edit:
+        edit.give([1], edit.person("Bo").person_id)
+    gallery.purge_person("Ana")
+    with pytest.raises(GalleryError, match="event 3 cannot be undone: somebody it concerns was purged") as caught:
+        undo(gallery, 3)
+    assert caught.value.hint == ""
+
+
+def test_undoing_says_who_went_since_and_whose_the_face_is(gallery, template):
+    gallery.add_templates("Ana", [template(1)])
+    gallery.add_person("Bo")
+    with gallery.edit("people move") as edit:
+        edit.give([1], edit.person("Bo").person_id)
+    gallery.remove_person("Ana")
+    with pytest.raises(GalleryError, match="event 3 cannot be undone: event 4 has taken Ana away") as caught:
+        undo(gallery, 3)
+    assert caught.value.hint == "Undo event 4 first: facecli people undo 4"
+    undo(gallery, 4)
+    gallery.add_templates("Ana", [template(1)])
+    with pytest.raises(GalleryError, match="Ana has template 2 of the same face as template 1 already") as caught:
+        undo(gallery, 3)
+    assert caught.value.hint.startswith("Undo first what enrolled it again")

@@ -8,6 +8,7 @@ import typer
 
 from facecli.cli.messages import say, warn
 from facecli.cli.options import Call, command
+from facecli.cli.people.events import say_event
 
 
 @command()
@@ -41,5 +42,5 @@ def drop(
     say(f"{count} {'template was' if count == 1 else 'templates were'} taken away")
     for name in empty:
         warn(f"{name} has no template left, and is found no more")
-    say(f"event {event.event_id}; take it back with: facecli people undo {event.event_id}")
+    say_event(call, event)
     return 0
