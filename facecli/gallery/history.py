@@ -6,7 +6,7 @@ The people and templates that a gallery holds are what its log says, played from
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any, Final, Literal, TypeAlias
@@ -237,11 +237,16 @@ def last_event(connection: sqlite3.Connection, subject: Subject, subject_id: int
     return None if found is None else int(found)
 
 
-def undone(connection: sqlite3.Connection) -> dict[int, int]:
-    """Return by which event each event is taken back that is, and not done again since."""
-    found = connection.execute("SELECT undoes, event_id FROM events WHERE undoes IS NOT NULL ORDER BY event_id DESC")
+def undoings(connection: sqlite3.Connection) -> dict[int, int]:
+    """Return which event each event takes back that takes one back, the newest first."""
+    found = connection.execute("SELECT event_id, undoes FROM events WHERE undoes IS NOT NULL ORDER BY event_id DESC")
+    return dict(found.fetchall())
+
+
+def undone(undoings: Mapping[int, int]) -> dict[int, int]:
+    """Return by which event each event is taken back that is, and not done again since; from `undoings`."""
     result: dict[int, int] = {}
-    for taken_back, event_id in found:  # the newest first: whether it stands is known when its turn comes
+    for event_id, taken_back in undoings.items():  # the newest first: whether it stands is known when its turn comes
         if event_id not in result:
             result.setdefault(taken_back, event_id)
     return result
@@ -257,7 +262,7 @@ def standing_event(connection: sqlite3.Connection, subject: Subject, subject_id:
         " WHERE subject = ? AND subject_id = ? AND event_id > ? ORDER BY event_id DESC",
         (subject, subject_id, since),
     )
-    taken_back = undone(connection)
+    taken_back = undone(undoings(connection))
     standing = (each for each, undoes in found if each not in taken_back and (undoes is None or undoes <= since))
     return next(standing, None)
 

@@ -34,8 +34,10 @@ class Entry:
         What everybody whom it concerns was called by it, or before it if they went with it; None of who was purged.
     negative_ids : frozenset of int
         Of its templates those that say who somebody is not.
-    undone : Entry or None
-        The event that it takes back.
+    origin : Entry or None
+        What it takes back, or does again, in the end: where it takes back an undoing, the event that this took back.
+    is_again : bool
+        Whether it does that again, as it takes back an undoing of it.
     undone_by : int or None
         The event that takes it back.
     """
@@ -43,7 +45,8 @@ class Entry:
     event: Event
     names: Mapping[int, str | None]
     negative_ids: frozenset[int]
-    undone: Entry | None
+    origin: Entry | None
+    is_again: bool
     undone_by: int | None
 
 
@@ -68,15 +71,16 @@ def read_log(gallery: Gallery, name: str | None = None, limit: int | None = None
     """
     connection: sqlite3.Connection = gallery._connection
     with translated(gallery.path), transaction(connection, "DEFERRED"):
-        undone = history.undone(connection)
+        undoings = history.undoings(connection)
         if name is None:
             found = connection.execute(
                 "SELECT event_id FROM events ORDER BY event_id DESC LIMIT ?", (-1 if limit is None else limit,)
             )
             ids = [row[0] for row in found]
         else:
-            ids = sorted(_events_about(connection, gallery.path, normalise_name(name), undone), reverse=True)[:limit]
-        return [_entry(connection, gallery.path, event_id, undone) for event_id in ids]
+            about = _events_about(connection, gallery.path, normalise_name(name), history.undone(undoings))
+            ids = sorted(about, reverse=True)[:limit]
+        return _entries(connection, gallery.path, ids, undoings)
 
 
 def read_event(gallery: Gallery, event_id: int) -> Entry:
@@ -89,7 +93,7 @@ def read_event(gallery: Gallery, event_id: int) -> Entry:
     """
     connection: sqlite3.Connection = gallery._connection
     with translated(gallery.path), transaction(connection, "DEFERRED"):
-        return _entry(connection, gallery.path, event_id, history.undone(connection))
+        return _entries(connection, gallery.path, [event_id], history.undoings(connection))[0]
 
 
 def newest_event(gallery: Gallery) -> int | None:
@@ -129,27 +133,42 @@ def undo(gallery: Gallery, event_ids: Sequence[int], *, dry_run: bool = False) -
             edit = begin()
             edit.undo(event_id)
             if (made := edit.finish()) is not None:
-                undone = history.undone(gallery._connection)
-                entries.append(_entry(gallery._connection, gallery.path, made.event_id, undone))
+                connection = gallery._connection
+                entries += _entries(connection, gallery.path, [made.event_id], history.undoings(connection))
         if dry_run:
             raise _OnlyTriedError
     return entries
 
 
-def _entry(connection: sqlite3.Connection, path: str, event_id: int, undone: Mapping[int, int]) -> Entry:
-    event = next(history.events(connection, path, event_id))
-    negative = connection.execute(
+def _entries(
+    connection: sqlite3.Connection, path: str, event_ids: Sequence[int], undoings: Mapping[int, int]
+) -> list[Entry]:
+    undone = history.undone(undoings)
+
+    def entry(event_id: int) -> Entry:
+        origin, is_again = event_id, True
+        while origin in undoings:
+            origin, is_again = undoings[origin], not is_again
+        event = next(history.events(connection, path, event_id))
+        return Entry(
+            event=event,
+            names={person_id: history.name_at(connection, person_id, event_id) for person_id in event.people},
+            negative_ids=_negative_ids(connection, event_id),
+            origin=None if origin == event_id else entry(origin),
+            is_again=is_again and origin != event_id,
+            undone_by=undone.get(event_id),
+        )
+
+    return [entry(event_id) for event_id in event_ids]
+
+
+def _negative_ids(connection: sqlite3.Connection, event_id: int) -> frozenset[int]:
+    found = connection.execute(
         "SELECT template_id FROM changes JOIN templates ON template_id = subject_id"
         " WHERE event_id = ? AND subject = 'owner' AND is_negative = 1",
         (event_id,),
     )
-    return Entry(
-        event=event,
-        names={person_id: history.name_at(connection, person_id, event_id) for person_id in event.people},
-        negative_ids=frozenset(row[0] for row in negative),
-        undone=None if event.undoes is None else _entry(connection, path, event.undoes, undone),
-        undone_by=undone.get(event_id),
-    )
+    return frozenset(row[0] for row in found)
 
 
 def _events_about(connection: sqlite3.Connection, path: str, name: str, undone: Mapping[int, int]) -> set[int]:

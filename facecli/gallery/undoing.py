@@ -36,7 +36,7 @@ def event_to_undo(connection: sqlite3.Connection, path: str, event_id: int) -> E
     changed = [key for key, after in left.items() if rows.value(connection, *key) != after]
     if not changed:
         return event
-    by = history.undone(connection).get(event_id)
+    by = history.undone(history.undoings(connection)).get(event_id)
     if by is not None:
         raise _cannot_undo(event_id, f"event {by} has undone it already", f"To do it again: facecli people undo {by}")
     # The newest first: nothing stands against that one but what came later still.

@@ -10,7 +10,7 @@ import numpy as np
 
 from facecli.errors import FacecliError, GalleryError, ModelMismatchError, UsageError
 from facecli.gallery.history import Event
-from facecli.gallery.log import MERGE
+from facecli.gallery.log import MERGE, read_event
 from facecli.gallery.names import normalise_name
 from facecli.gallery.rows import SAME_FACE_IOU
 from facecli.gallery.store import Gallery
@@ -129,8 +129,10 @@ def split(gallery: Gallery, name: str, new: str, template_ids: Iterable[int]) ->
 
 def left_without(gallery: Gallery, event: Event) -> list[str]:
     """Return who lost their last template by an event, and is still enrolled."""
-    lost = {each.before for each in event.changes if each.subject == "owner" and each.before is not None}
-    return [each.name for each in gallery.people() if each.person_id in lost and not each.template_count]
+    lost = {each.before for each in event.changes if each.subject == "owner"}
+    names = read_event(gallery, event.event_id).names
+    left = (gallery.find_person(name) for person_id, name in names.items() if name is not None and person_id in lost)
+    return sorted(each.name for each in left if each is not None and not each.template_count)
 
 
 def clusters(gallery: Gallery, name: str, model_id: str, threshold: float) -> list[Cluster]:

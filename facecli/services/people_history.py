@@ -20,9 +20,13 @@ Flows: TypeAlias = Counter[tuple[int | None, int | None, bool]]
 
 def event_words(entry: Entry) -> str:
     """Say what an event did: "enrolled Ana with 3 templates"."""
-    if entry.undone is not None:
-        return f"undid event {entry.undone.event.event_id} ({event_words(entry.undone)})"
-    return change_words(entry)
+    if entry.origin is None:
+        return change_words(entry)
+    undone, origin = entry.event.undoes, entry.origin.event.event_id
+    result = f"undid event {undone}"
+    if undone != origin:
+        result += f": {'did' if entry.is_again else 'undid'} event {origin} again"
+    return f"{result} ({change_words(entry.origin)})"
 
 
 def change_words(entry: Entry) -> str:

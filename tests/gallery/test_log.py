@@ -86,7 +86,9 @@ def test_what_takes_what_back(people):
     undo(people, [5])
     redone, undone, renamed, *_ = read_log(people)
     assert (renamed.undone_by, undone.undone_by, redone.undone_by) == (None, 6, None)
-    assert redone.undone.undone.event == renamed.event
+    assert (undone.origin, undone.is_again) == (renamed, False)
+    assert (redone.origin, redone.is_again) == (renamed, True)
+    assert (renamed.origin, renamed.is_again) == (None, False)
     undo(people, [4])
     assert [entry.undone_by for entry in read_log(people, limit=4)] == [None, None, 6, 7]
 
@@ -116,3 +118,12 @@ def test_who_was_purged_cannot_be_asked_for(people):
     with pytest.raises(UnknownPersonError, match="nobody is called Ana"):
         read_log(people, "Ana")
     assert {name for entry in read_log(people) for name in entry.names.values()} == {None, "Bo", "Cy"}
+
+
+def test_undoing_and_doing_again_has_no_end(people):
+    people.rename_person("Ana", "Eva")
+    for _ in range(1200):  # more than Python can nest
+        undo(people, [newest_event(people)])
+    newest, before, *_ = read_log(people)
+    assert (newest.origin.event.event_id, newest.is_again, before.is_again) == (4, True, False)
+    assert [each.name for each in people.people()] == ["Bo", "Cy", "Eva"]

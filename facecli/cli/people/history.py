@@ -98,20 +98,22 @@ def undo(
     """
     from facecli.app import App
     from facecli.cli.output import write_rows
+    from facecli.gallery.log import read_event
     from facecli.gallery.log import undo as undo_events
     from facecli.services.people_history import change_words, event_words
 
     with App(call.settings).open_gallery() as gallery:
-        entries = undo_events(gallery, _event_ids(gallery, events), dry_run=dry_run)
-    rows = [
-        {
-            "event": entry.event.undoes,
-            "was": "" if entry.undone is None else event_words(entry.undone),
-            "now": change_words(entry),
-            "undone_by": None if dry_run else entry.event.event_id,
-        }
-        for entry in entries
-    ]
+        event_ids = _event_ids(gallery, events)
+        entries = undo_events(gallery, event_ids, dry_run=dry_run)
+        rows = [
+            {
+                "event": event_id,
+                "was": event_words(read_event(gallery, event_id)),
+                "now": change_words(entry),
+                "undone_by": None if dry_run else entry.event.event_id,
+            }
+            for event_id, entry in zip(event_ids, entries, strict=True)
+        ]
     write_rows(call, rows, UNDO_COLUMNS)
     if dry_run and not call.quiet:
         say("nothing was changed")
