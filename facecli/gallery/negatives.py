@@ -15,9 +15,9 @@ class Negatives:
     """What a gallery was told of who somebody is not, for one model.
 
     A face as near to one of a person's negatives as to that person, or nearer, is not theirs. Near to the person is
-    what the search says: to the nearest of their templates, or to the mean of these if that is nearer. Both halves of
-    the rule were measured (tests/bench/bench_not.py): it barred every other photo of somebody said not to be a person,
-    and none of that person's own, however poor; a margin on either side loses one of the two.
+    what the search says: to the nearest of their templates, or to the mean of these if that is nearer. It barred every
+    other photo of whoever had been mistaken for the person, and none of the person's own, however poor; with a margin
+    of 0.1 to one side it named some of those, to the other it lost some of these (tests/bench/bench_not.py).
 
     The face itself is always barred: nothing is nearer to it than it is.
 

@@ -85,14 +85,18 @@ class GallerySearch:
         if not self._negatives:
             return found
         answers = [self._marked(people, embedding) for people, embedding in zip(found, embeddings, strict=True)]
-        for number, people in enumerate(answers):
-            deeper = k
-            while len(people) == deeper and all(each.is_barred for each in people):
-                deeper *= 2
-                (more,) = _candidates(loaded, embeddings[number : number + 1], deeper)
-                people = self._marked(more, embeddings[number])
-            answers[number] = _up_to_the_first(people, k)
-        return answers
+        deeper = k
+        while unsettled := [
+            number
+            for number, people in enumerate(answers)
+            if len(people) == deeper and all(each.is_barred for each in people)
+        ]:
+            deeper *= 2
+            for number, people in zip(
+                unsettled, _candidates(loaded, [embeddings[each] for each in unsettled], deeper), strict=True
+            ):
+                answers[number] = self._marked(people, embeddings[number])
+        return [_up_to_the_first(people, k) for people in answers]
 
     def _marked(self, people: Sequence[Candidate], embedding: Embedding) -> tuple[Candidate, ...]:
         return tuple(
