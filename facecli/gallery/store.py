@@ -193,12 +193,12 @@ class Gallery:
 
     def events(self) -> list[Event]:
         """Return the log: every change of people and templates, in order; each checked against its checksum."""
-        with translated(self.path):
+        with self._reading():
             return list(history.events(self._connection, self.path))
 
     def event_of(self, template_id: int) -> int | None:
         """Return the last event that made a template somebody's, or nobody's."""
-        with translated(self.path):
+        with self._reading():
             return history.last_event(self._connection, "owner", template_id)
 
     def add_person(self, name: str, *, command: str = "enroll") -> Person:
@@ -219,7 +219,7 @@ class Gallery:
     def find_person(self, name: str) -> Person | None:
         """Return the person of exactly this (normalised) name, or None."""
         name = normalise_name(name)
-        with translated(self.path):
+        with self._reading():
             return person_rows.person(self._connection, self.path, name)
 
     def get_person(self, name: str) -> Person:
@@ -230,7 +230,7 @@ class Gallery:
         UnknownPersonError
             If nobody has this name; the hint names who may be meant.
         """
-        with translated(self.path):
+        with self._reading():
             return person_rows.get_person(self._connection, self.path, normalise_name(name))
 
     def consent(self, name: str) -> str | None:
@@ -241,23 +241,23 @@ class Gallery:
         UnknownPersonError
             If nobody has this name; the hint names who may be meant.
         """
-        person_id = self.get_person(name).person_id
-        with translated(self.path):
-            return person_rows.consent(self._connection, self.path, person_id)
+        with self._reading():
+            person = person_rows.get_person(self._connection, self.path, normalise_name(name))
+            return person_rows.consent(self._connection, self.path, person.person_id)
 
     def consents(self) -> dict[int, Consent]:
         """Return what is known about people's consent, by person_id; those of whom nothing is known are left out."""
-        with translated(self.path):
+        with self._reading():
             return person_rows.consents(self._connection, self.path)
 
     def expired_people(self) -> list[Person]:
         """Return everybody whose consent has expired, by person_id; their templates are not counted."""
-        with translated(self.path):
+        with self._reading():
             return person_rows.expired(self._connection, self.path, self.today())
 
     def people(self) -> list[Person]:
         """Return everybody, by name without regard to case."""
-        with translated(self.path):
+        with self._reading():
             found = person_rows.people(self._connection, self.path)
         return sorted(found, key=lambda person: (person.name.casefold(), person.name))
 
@@ -402,7 +402,7 @@ class Gallery:
 
         Those that say who somebody is; with `is_negative` those that say who not, and never name anybody.
         """
-        with translated(self.path):
+        with self._reading():
             return rows.templates(self._connection, self.path, person_id, model_id, is_negative)
 
     def crops(self, template_ids: Iterable[int]) -> dict[int, Crop]:
@@ -413,12 +413,12 @@ class Gallery:
         GalleryCorruptError
             If one is not as it was kept.
         """
-        with translated(self.path):
+        with self._reading():
             return crops.crops(self._connection, self.path, template_ids)
 
     def crop_count(self) -> CropCount:
         """Return how many crops are kept, and of how many templates."""
-        with translated(self.path):
+        with self._reading():
             return crops.count(self._connection)
 
     def remove_crops(self) -> bool:
@@ -437,7 +437,7 @@ class Gallery:
 
     def photo_owners(self, content_hash: str, box_xyxy: FloatArray) -> tuple[str, ...]:
         """Return who has templates of a face, given by photo (SHA-256, hex) and box; the first enrolled first."""
-        with translated(self.path):
+        with self._reading():
             return rows.photo_owners(self._connection, self.path, content_hash, box_xyxy)
 
     def matrix(self, model_id: str) -> TemplateMatrix:
@@ -500,6 +500,16 @@ class Gallery:
                 thresholds=tuple(calibration_rows.thresholds(connection)),
                 problems=soundness.problems(connection, self.path) if check else None,
             )
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Let a block that asks several things read the file as it is at one moment."""
+        with translated(self.path):
+            if self._connection.in_transaction:  # in a change, which sees itself
+                yield
+                return
+            with transaction(self._connection, "DEFERRED"):
+                yield
 
     @contextmanager
     def _changing(self) -> Iterator[GalleryConnection]:
