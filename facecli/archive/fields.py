@@ -154,7 +154,7 @@ def decode(octets: bytes) -> object:
         If it is none, a key is there twice, a number is infinite or none, or it is nested too deeply.
     """
     try:
-        return json.loads(octets.decode(), object_pairs_hook=_object, parse_constant=_refuse_constant)
+        return _DECODER.decode(octets.decode())
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
 
@@ -185,3 +185,6 @@ def _is_unicode(value: object) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse_constant)

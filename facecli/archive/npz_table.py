@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import struct
+import warnings
 import zlib
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, Final
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
@@ -51,6 +53,7 @@ def read_npz(path: Path) -> VectorTable:
         IndexError,
         AttributeError,
         SyntaxError,
+        TokenError,
         struct.error,
         zlib.error,
     ) as error:
@@ -84,7 +87,9 @@ def _array(path: str, file: ZipFile, info: ZipInfo) -> NDArray[Any]:
         read_header = {1: npy.read_array_header_1_0, 2: npy.read_array_header_2_0}.get(major)
         if read_header is None:
             raise bad_table(path, f"{name} is an array of version {major}, which numpy writes for neither")
-        shape, is_fortran, dtype = read_header(source, max_header_size=_MOST_HEADER)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that the header looks like Python 2's
+            shape, is_fortran, dtype = read_header(source, max_header_size=_MOST_HEADER)
         if dtype.hasobject:
             raise bad_table(path, f"{name} holds Python objects; store texts with numpy.array(…, dtype=str)")
         header = source.tell()

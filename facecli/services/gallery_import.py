@@ -165,6 +165,7 @@ class _Import:
         self._denied: dict[int, list[tuple[str, FloatArray]]] = {}
         for each in gallery.templates(is_negative=True):
             self._denied.setdefault(each.person_id, []).append((each.content_hash, each.box_xyxy))
+        self._has_others = bool(edit.template_counts())
         self._ids: list[int | None] = []
         self.people: list[ImportedPerson] = []
 
@@ -236,9 +237,8 @@ class _Import:
             np.array(each.box, np.float32),
             None if each.crop is None or self._content.crop is None else self._content.crop(each.crop),
         )
-        owners = self._gallery.photo_owners(new.content_hash, new.box_xyxy)
-        is_denied = about.enrolled_as in owners if each.is_negative else self._is_denied(person_id, new)
-        if is_denied:
+        is_said = self._is_theirs(about, new) if each.is_negative else self._is_denied(person_id, new)
+        if is_said:
             about.contradicted += 1
             return
         template_id = self._edit.add_template(
@@ -248,8 +248,12 @@ class _Import:
             about.already += 1
             return
         about.added += 1
-        if not each.is_negative:
+        if self._has_others and not each.is_negative:
+            owners = self._gallery.photo_owners(new.content_hash, new.box_xyxy)
             about.elsewhere.update(owner for owner in owners if owner != about.enrolled_as)
+
+    def _is_theirs(self, about: ImportedPerson, new: NewTemplate) -> bool:
+        return about.enrolled_as in self._gallery.photo_owners(new.content_hash, new.box_xyxy)
 
     def _is_denied(self, person_id: int, new: NewTemplate) -> bool:
         boxes = [box for photo, box in self._denied.get(person_id, ()) if photo == new.content_hash]

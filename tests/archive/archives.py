@@ -45,7 +45,7 @@ def archived(number: int, person: int = 1, **facts) -> ArchivedTemplate:
         "quality": 0.5,
         "source": b"photos/%d.jpg" % number,
         "content_hash": f"hash of {number}.jpg",
-        "box": (1.0, 2.0, 30.5, 40.25),
+        "box": (10.0, 20.0, 110.5, 140.25),
         "created_at": SINCE,
     }
     return ArchivedTemplate(**{**usual, **facts})

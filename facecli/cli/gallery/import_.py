@@ -12,6 +12,7 @@ import typer
 
 from facecli.cli.messages import say, warn
 from facecli.cli.options import Call, chosen, command
+from facecli.cli.people.events import say_event
 from facecli.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ def import_(
         warn(f"no embedder of this machine gives {model_id}: its templates are kept, and found by none")
     if not call.quiet:
         _say_sum(imported, source, call.settings.gallery_path, dry_run=dry_run)
+        say_event(call, imported.event)
     return 0
 
 
@@ -154,11 +156,8 @@ def _row(person: ImportedPerson) -> dict[str, Any]:
 def _say_sum(imported: Imported, source: Path, gallery_path: object, *, dry_run: bool) -> None:
     people = imported.people
     added, already = sum(each.added for each in people), sum(each.already for each in people)
-    new, merged = (sum(each.status == status for each in people) for status in ("new", "merged"))
-    would = "would be " if dry_run else ""
-    said = [f"{added:,} templates {would}imported from {source}", f"{new:,} people new", f"{merged:,} had the name"]
-    if already:
-        said.append(f"{already:,} templates there already")
-    say(f"{', '.join(said)}, in {gallery_path}")
-    if imported.event is not None:
-        say(f"event {imported.event.event_id}; take it back with: facecli people undo {imported.event.event_id}")
+    new, merged, skipped = (sum(each.status == status for each in people) for status in ("new", "merged", "skipped"))
+    said = [f"{added:,} {'template' if added == 1 else 'templates'} {'would be ' if dry_run else ''}imported"]
+    counts = ((already, "there already"), (new, "people new"), (merged, "enrolled before"), (skipped, "left out"))
+    said += [f"{count:,} {what}" for count, what in counts if count]
+    say(f"{', '.join(said)}, from {source} into {gallery_path}")
