@@ -130,8 +130,11 @@ def traces(connection: sqlite3.Connection, person_ids: Iterable[int], also: Iter
             _TEMPLATE, (template_id,)
         ).fetchone()
         if key is not None:
-            ciphers += [vector, source]
-        vectors.setdefault((model_id, is_negative), []).append(codec.bytes_out(key or 0, vector, "vector"))
+            ciphers.append(source)
+        others = connection.execute("SELECT model_id, vector FROM reembedded WHERE template_id = ?", (template_id,))
+        for other_id, stored in [(model_id, vector), *others]:
+            vectors.setdefault((other_id, is_negative), []).append(codec.bytes_out(key or 0, stored, "vector"))
+            ciphers += [] if key is None else [stored]
         sources[codec.bytes_out(key or 0, source, "source")] = hashes[content_hash] = None
         if crop_id is not None:
             ciphers += [] if crop_key is None else [image]

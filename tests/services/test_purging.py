@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,16 +19,18 @@ from hypothesis import strategies as st
 
 from facecli.errors import FacecliError, UnknownPersonError
 from facecli.gallery import backups, loading
+from facecli.gallery.checksums import template_checksums
 from facecli.gallery.consent import Consent
 from facecli.gallery.loading import load
 from facecli.gallery.records import NewTemplate
+from facecli.gallery.sealing import encrypt
 from facecli.gallery.store import Gallery
 from facecli.scans.records import Asked, Entry, EntryState, FileSignature, KnownFile
 from facecli.scans.store import FILE_NAME, ScanStore
 from facecli.services.purging.byte_search import CHUNK_BYTES, ByteSearch, Hit, runs
 from facecli.services.purging.purge import Places, plan_purge, purge
 from facecli.services.purging.receipt import Receipt
-from facecli.types import Detection, Embedding, Face, PhotoResult
+from facecli.types import Crop, Detection, Embedding, Face, PhotoResult
 
 MODEL = "sface@0123"
 FINGERPRINT = "ab" * 32
@@ -496,7 +499,77 @@ def test_somebody_without_templates(house):
     assert house.holding(b"Theodora") == []
 
 
-NAMES = ("Theodora", "Bo", "Zoë Ångström", "Theodora Bo", "李小龙", "Percival")
+def jpeg(seed: int) -> bytes:
+    return b"\xff\xd8" + b"\0tables" * 100 + np.random.default_rng(seed).bytes(9000)
+
+
+def test_crops_go_and_those_of_others_stay(house):
+    landmarks = np.arange(10, dtype=np.float32).reshape(5, 2)
+    for name, number in (("Theodora", 1), ("Bystander", 2)):
+        house.enrol(name, replace(photo(number), crop=Crop(jpeg(number), landmarks)))
+    receipt = house.purge("Theodora")
+    assert (receipt.plan.crops, receipt.looked_for["crops"], receipt.found) == (1, 1, 0)
+    assert [house.holding(jpeg(1)[start : start + 16]) for start in range(704, 9000, 160)] == [[]] * 52
+    assert house.holding(jpeg(2)[2000:2100])
+    with house.open() as gallery:
+        assert gallery.info(check=True).problems == ()
+
+
+def test_what_another_model_makes_of_templates_goes_with_them(house):
+    house.enrol("Theodora", photo(1))
+    with house.open() as gallery:
+        row = (1, "other", vector(88).tobytes(), template_checksums([vector(88).tobytes()], 1, 0)[0])
+        gallery._connection.execute("INSERT INTO reembedded VALUES (?, ?, ?, ?)", row)
+    assert house.holding(vector(88).tobytes())
+    receipt = house.purge("Theodora")
+    assert (receipt.looked_for["vectors"], receipt.found) == (2, 0)
+    assert house.holding(vector(88).tobytes()[:16]) == []
+
+
+def test_of_an_encrypted_gallery_the_ciphers_and_the_key_go_too(house):
+    key = bytes(range(32))
+    house.enrol("Theodora", photo(1), photo(2))
+    house.enrol("Bystander", photo(3))
+    with house.open() as gallery:
+        encrypt(gallery, "key_file", key)
+    places = Places(lambda: Gallery.open(house.path, ask_secret=lambda _: key), house.state, house.cache)
+    with sqlite3.connect(house.path) as connection:
+        ciphers = [
+            row[0] for row in connection.execute(
+                "SELECT vector FROM templates WHERE person_id = 1"
+                " UNION ALL SELECT wrapped FROM person_keys WHERE person_id = 1"
+                " UNION ALL SELECT lookup FROM people WHERE person_id = 1"
+            )
+        ]  # fmt: skip
+    connection.close()
+    assert len(ciphers) == 4
+    assert all(house.holding(cipher) for cipher in ciphers)
+
+    receipt = purge("Theodora", places, lambda model_id, rate: 0.5)
+
+    assert (receipt.plan.templates, receipt.found) == (2, 0)
+    assert receipt.looked_for["keys"] >= 7
+    assert [house.holding(cipher) for cipher in ciphers] == [[]] * 4
+    with places.open_gallery() as gallery:
+        assert [person.name for person in gallery.people()] == ["Bystander"]
+        assert gallery.info(check=True).problems == ()
+
+
+def test_a_negative_of_a_face_whose_nearness_nobody_measured_goes_if_it_is_the_same(house):
+    house.enrol("Theodora", photo(1))
+    house.enrol("Bystander", photo(2))
+    with house.open() as gallery:
+        gallery.add_templates("Bystander", [photo(1), photo(9, face=near(1, 5))], is_negative=True)
+    assert plan_purge("Theodora", house.places, lambda model_id, rate: None).negatives == 1
+
+
+def test_what_only_another_model_has_analysed_is_named(house):
+    house.enrol("Theodora", photo(1))
+    scanned(house)
+    with house.store() as store:
+        other = replace(result(vector(5)).faces[0], embedding=Embedding(vector(5), "other@1"))
+        store.keep(FINGERPRINT, content_hash(200), replace(result(vector(5)), faces=(other,)))
+    assert house.purge("Theodora").plan.uncompared == ("other@1",)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -16,8 +16,8 @@ from facecli.cli.people.listing import Name
 from facecli.errors import FacecliError, GalleryError, UnknownPersonError, UsageError
 
 if TYPE_CHECKING:
-    from facecli.services.purging.purge import ThresholdOf
     from facecli.services.purging.receipt import HeldCopy, Plan, Receipt, SearchedFile
+    from facecli.services.purging.resemblance import ThresholdOf
     from facecli.settings import Settings
 
 COLUMNS = ("what", "value")

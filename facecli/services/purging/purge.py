@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
 
 from facecli.errors import GalleryError, UnknownPersonError
 from facecli.gallery import backups, index_care
@@ -19,16 +18,8 @@ from facecli.scans.forgetting import Forgotten
 from facecli.scans.store import FILE_NAME, ScanStore
 from facecli.services.purging.needles import Needle, name_needles, needles_of
 from facecli.services.purging.receipt import HeldCopy, NeedleKind, Plan, Receipt
+from facecli.services.purging.resemblance import Resemblance, ThresholdOf
 from facecli.services.purging.traced_files import TracedFiles
-from facecli.types import FloatArray, PhotoResult
-
-FORGOTTEN_STRANGERS: Final = 0.01
-"""Share of strangers' faces that pass for the person when what scans found is forgotten. A photo forgotten in vain is
-analysed once more; one kept in vain is biometric data of somebody who was to be forgotten. So it is ten times the rate
-of `verify`."""
-
-ThresholdOf = Callable[[str, float], float | None]
-"""From a model and a rate to the score that this share of pairs of strangers reaches; None if it was not measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +50,7 @@ def plan_purge(name: str, places: Places, threshold_of: ThresholdOf) -> Plan:
     """
     with places.open_gallery() as gallery:
         held = gallery.traces(name)
-        resemblance = _Resemblance(held, threshold_of)
+        resemblance = Resemblance(held, threshold_of)
         negatives = resemblance.negatives(gallery)
         path = gallery.path
     scans = _forget_in_scans(places, held, resemblance, only_count=True)
@@ -95,7 +86,7 @@ def purge(name: str, places: Places, threshold_of: ThresholdOf, *, delete_backup
             held = gallery.traces(name)
         except UnknownPersonError as error:
             unknown, held = error, _nobody(name)
-        resemblance = _Resemblance(held, threshold_of)
+        resemblance = Resemblance(held, threshold_of)
         negatives = resemblance.negatives(gallery)
         # The gallery comes last: whatever fails before, the person is still there to be purged.
         scans = Forgotten() if unknown else _forget_in_scans(places, held, resemblance)
@@ -129,63 +120,7 @@ def purge(name: str, places: Places, threshold_of: ThresholdOf, *, delete_backup
     )
 
 
-class _Resemblance:
-    """Which faces may be theirs.
-
-    Parameters
-    ----------
-    held : Traces
-    threshold_of : callable
-    """
-
-    def __init__(self, held: Traces, threshold_of: ThresholdOf) -> None:
-        self._held = held
-        # Of n templates a stranger reaches the best about n times as often as one of them.
-        self._thresholds = {
-            model_id: threshold_of(model_id, FORGOTTEN_STRANGERS / len(faces)) for model_id, faces in held.faces.items()
-        }
-        self._uncompared: set[str] = set()
-
-    @property
-    def unmeasured(self) -> tuple[str, ...]:
-        """Models whose thresholds are not known: every face of theirs may be."""
-        return tuple(sorted(model_id for model_id, threshold in self._thresholds.items() if threshold is None))
-
-    @property
-    def uncompared(self) -> tuple[str, ...]:
-        """Models that were met, and that nobody was enrolled with."""
-        return tuple(sorted(self._uncompared))
-
-    def shows(self, result: PhotoResult) -> bool:
-        """Say whether a face of a photo may be theirs."""
-        return any(
-            self.is_near(face.embedding.vector, face.embedding.model_id, unmeasured=True)
-            for face in result.faces
-            if face.embedding is not None
-        )
-
-    def is_near(self, vector: FloatArray, model_id: str, *, unmeasured: bool) -> bool:
-        """Say whether a vector is near to one of theirs; `unmeasured` where nobody knows what near is."""
-        faces = self._held.faces.get(model_id)
-        if faces is None or faces.shape[1:] != vector.shape:
-            self._uncompared.add(model_id)
-            return False
-        threshold = self._thresholds[model_id]
-        best = float((faces @ vector).max())
-        return unmeasured if threshold is None else best >= threshold
-
-    def negatives(self, gallery: Gallery) -> list[int]:
-        """Return templates of others that say of such a face that it is not theirs."""
-        return [
-            template.template_id
-            for model_id in self._held.faces
-            for template in gallery.templates(model_id=model_id, is_negative=True)
-            if template.person_id not in self._held.person_ids
-            and self.is_near(template.embedding.vector, model_id, unmeasured=False)
-        ]
-
-
-def _forget_in_scans(places: Places, held: Traces, resemblance: _Resemblance, *, only_count: bool = False) -> Forgotten:
+def _forget_in_scans(places: Places, held: Traces, resemblance: Resemblance, *, only_count: bool = False) -> Forgotten:
     path = places.state_dir / FILE_NAME
     if not path.exists():
         return Forgotten()
@@ -221,7 +156,7 @@ def _plan(
     held: Traces,
     negatives: int,
     scans: Forgotten,
-    resemblance: _Resemblance,
+    resemblance: Resemblance,
     search_files: Iterable[Path],
     kept_backups: Iterable[Path],
 ) -> Plan:
