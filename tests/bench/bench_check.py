@@ -51,7 +51,7 @@ ALARMS = (0.03, 0.1, 0.3, 1.0, 3.0)
 COPY_SHARES = (0.05, 0.02, 0.01, 0.005)
 SMALL, SMALL_TRIALS = 30, 200
 """People of a small gallery."""
-COPIED = 150
+COPIED = 400
 """Photos that are saved again."""
 SAVED_AGAIN = ("JPEG, quality 75", "JPEG, quality 30", "half the size", "10 % cut off", "grey")
 

@@ -47,7 +47,7 @@ def test_a_photo_under_a_wrong_name_is_found_and_its_command_mends_it(run: Run, 
 
 def test_commands_name_the_gallery_that_was_named(run: Run, gallery: Path) -> None:
     (row,) = findings(run, "--gallery", str(gallery))
-    assert row["command"] == f"facecli --gallery {gallery} enroll NAME PHOTO..."
+    assert row["command"] == f"facecli enroll --gallery {gallery} NAME PHOTO..."
 
 
 def test_damage_is_exit_code_5_and_stops_the_comparison(run: Run, gallery: Path) -> None:

@@ -8,6 +8,7 @@ import typer
 
 from facecli.cli.messages import say, warn
 from facecli.cli.options import Call, command
+from facecli.cli.people.editing import MOST_ID
 from facecli.cli.people.events import say_event
 
 
@@ -17,7 +18,11 @@ def drop(
     templates: Annotated[
         list[int],
         typer.Argument(
-            metavar="TEMPLATE...", help='Numbers of templates: see "facecli people show NAME".', show_default=False
+            metavar="TEMPLATE...",
+            min=1,
+            max=MOST_ID,
+            help='Numbers of templates: see "facecli people show NAME".',
+            show_default=False,
         ),
     ],
 ) -> int:

@@ -88,5 +88,5 @@ def _finding(
     kind: str, what: str, person_ids: list[int], matrix: TemplateMatrix, change: str, commands: Commands
 ) -> Finding:
     names = sorted(matrix.names[each] for each in person_ids)
-    fix = commands.enroll(names[0]) if len(names) == 1 else f"{commands.line('enroll')} NAME PHOTO..."
+    fix = commands.enroll(*names) if len(names) == 1 else commands.enroll()
     return Finding(kind, "advice", what, tuple(names[:MOST_NAMED]), change=change, fix=fix)

@@ -159,7 +159,7 @@ def _model_findings(
         what = f"vectors of {model_id} have {numbers} numbers, and its own have {model.dimension}"
         found.append(_problem(what, commands))
     if not model.is_here:
-        fix = commands.line("models", "pull", model.name)
+        fix = commands.line("models", "pull", arguments=[model.name])
         found.append(Finding("model_absent", "advice", f"the weights of {name} are not on this machine", fix=fix))
     return found
 
@@ -198,8 +198,7 @@ def _source_findings(
         found.append(Finding("photos_missing", "advice", f"{what}: {_some(missing)}", sources=tuple(missing)))
     if changed:
         what = f"{len(changed):,} {'photo was' if len(changed) == 1 else 'photos were'} changed since: {_some(changed)}"
-        fix = commands.line("enroll") + " NAME PHOTO..."
-        found.append(Finding("photos_changed", "warning", what, sources=tuple(changed), fix=fix))
+        found.append(Finding("photos_changed", "warning", what, sources=tuple(changed), fix=commands.enroll()))
     return found
 
 

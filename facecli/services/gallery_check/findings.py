@@ -101,32 +101,36 @@ class Commands:
     """
 
     def __init__(self, gallery: str | None = None) -> None:
-        self._start = ["facecli", *(["--gallery", gallery] if gallery else [])]
+        self._gallery = ["--gallery", gallery] if gallery else []
 
-    def line(self, *words: str | int) -> str:
+    def line(self, *words: str, options: Iterable[str] = (), arguments: Iterable[str | int] = ()) -> str:
         """Return a command."""
-        return shlex.join([*self._start, *map(str, words)])
+        last = [str(each) for each in arguments]
+        if any(each.startswith("-") for each in last):
+            last = ["--", *last]
+        return shlex.join(["facecli", *words, *self._gallery, *options, *last])
 
     def move(self, template_ids: Iterable[int], name: str) -> str:
         """Give templates to somebody."""
-        return self.line("people", "move", *template_ids, "--to", name)
+        to = [f"--to={name}"] if name.startswith("-") else ["--to", name]
+        return self.line("people", "move", options=to, arguments=template_ids)
 
     def merge(self, name: str, into: str) -> str:
         """Make two people one."""
-        return self.line("people", "merge", name, into)
+        return self.line("people", "merge", arguments=[name, into])
 
     def drop(self, template_ids: Iterable[int]) -> str:
         """Make templates nobody's."""
-        return self.line("people", "drop", *template_ids)
+        return self.line("people", "drop", arguments=template_ids)
 
     def show(self, name: str) -> str:
         """Look at somebody."""
-        return self.line("people", "show", name)
+        return self.line("people", "show", arguments=[name])
 
     def split(self, name: str, template_ids: Iterable[int]) -> str:
-        """Give templates of somebody to somebody new."""
-        return f"{self.line('people', 'split', name, '--to')} NAME {shlex.join(map(str, template_ids))}"
+        """Give templates of somebody to somebody new, whose name is to be filled in."""
+        return self.line("people", "split", options=["--to", "NEW"], arguments=[name, *template_ids])
 
-    def enroll(self, name: str) -> str:
-        """Add photos of somebody."""
-        return f"{self.line('enroll', name)} PHOTO..."
+    def enroll(self, *names: str) -> str:
+        """Add photos of somebody, both to be filled in where they are not known."""
+        return f"{self.line('enroll', arguments=names)}{'' if names else ' NAME'} PHOTO..."

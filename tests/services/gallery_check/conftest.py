@@ -1,21 +1,16 @@
-"""People whose photos score as those of real ones do with the default model."""
+"""Galleries of made-up people."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-
-import numpy as np
 import pytest
+from made_up_people import BOX, Enrol, photo
 
-from facecli.gallery.records import NewTemplate, TemplateMatrix
+from facecli.gallery.records import NewTemplate
 from facecli.gallery.store import Gallery
 from facecli.runtime.manifest import shipped_models
 from facecli.runtime.score_file import read_scores
 from facecli.scores import ScoreDistribution
 from facecli.types import Embedding
-
-DIMENSION = 128
-BOX = np.array([10, 20, 110, 140], np.float32)
 
 
 @pytest.fixture(scope="session")
@@ -28,27 +23,6 @@ def scores(model_id: str) -> ScoreDistribution:
     found = read_scores(shipped_models()["sface"].folder, model_id)
     assert found is not None
     return found
-
-
-def photo(person: str, number: int = 0, spread: float = 0.7) -> np.ndarray:
-    """A photo of somebody: two of them score about 1 / (1 + spread**2), 0.67, as the default model's do."""
-    centre = np.random.default_rng([*person.encode(), 0]).standard_normal(DIMENSION)
-    noise = np.random.default_rng([*person.encode(), 1, number]).standard_normal(DIMENSION)
-    vector = centre + spread * noise
-    return (vector / np.linalg.norm(vector)).astype(np.float32)
-
-
-def matrix_of(people: Mapping[int, Iterable[np.ndarray]]) -> TemplateMatrix:
-    vectors, owners = [], []
-    for person_id in sorted(people):
-        for vector in people[person_id]:
-            vectors.append(vector)
-            owners.append(person_id)
-    ids = np.arange(1, len(owners) + 1)
-    return TemplateMatrix("test", np.array(vectors, np.float32), ids, np.array(owners), dict.fromkeys(owners, ""), 1)
-
-
-Enrol = Callable[..., int]
 
 
 @pytest.fixture

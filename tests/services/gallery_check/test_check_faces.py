@@ -4,7 +4,7 @@ import shlex
 
 import numpy as np
 import pytest
-from conftest import Enrol, photo
+from made_up_people import Enrol, photo
 
 from facecli.embed.quality import PASS
 from facecli.gallery.search import GallerySearch
@@ -46,7 +46,7 @@ def test_a_template_under_a_wrong_name_is_given_back(crowded: Enrol, check) -> N
     assert (finding.kind, finding.severity, finding.people) == ("mislabelled", "warning", ("Person 3", "Person 7"))
     assert finding.template_ids[0] == wrong
     assert finding.what.startswith(f"template {wrong} (person 7 9.jpg) of Person 3 shows Person 7 (score 0.")
-    assert finding.fix == f"facecli people move {wrong} --to 'Person 7'"
+    assert finding.fix == f"facecli people move --to 'Person 7' {wrong}"
     assert finding.before is not None
     assert finding.after is not None
     assert (finding.before.misnamed, finding.after.misnamed) == (1, 0)
@@ -71,7 +71,7 @@ def test_one_person_under_two_names_is_made_one(crowded: Enrol, check) -> None:
 
     finding = found.findings[0]
     assert (finding.kind, finding.people) == ("two_names", ("O'Seven; rm", "Person 7"))
-    assert shlex.split(finding.fix) == ["facecli", "--gallery", "a b.db", "people", "merge", *finding.people]
+    assert shlex.split(finding.fix) == ["facecli", "people", "merge", "--gallery", "a b.db", *finding.people]
     assert finding.before is not None
     assert finding.after is not None
     assert (finding.before.named, finding.after.named) == (4, 0)
@@ -124,7 +124,7 @@ def test_photos_of_somebody_unknown_do_not_go_with_the_others(crowded: Enrol, ch
 
     assert (finding.kind, finding.severity, finding.template_ids[:count]) == (kind, "warning", tuple(wrong))
     ids = " ".join(map(str, wrong))
-    command = f"people drop {ids}" if count == 1 else f"people split 'Person 3' --to NAME {ids}"
+    command = f"people drop {ids}" if count == 1 else f"people split --to NEW 'Person 3' {ids}"
     assert finding.fix == f"facecli {command}"
 
 
@@ -228,3 +228,11 @@ def test_the_document_holds_everything_in_its_order(crowded: Enrol, check, monke
     assert few.facts["photos left out that get somebody else's name once mended"] == "0 of 122 (0 %)"
     assert len(all_of_it.pictures[0].pictures) == 2
     assert {each.kind for each in found.findings} <= set(document.KINDS)
+
+
+def test_names_that_a_shell_or_a_parser_would_misread() -> None:
+    odd = Commands()
+    assert odd.merge("-x", "$(rm)") == "facecli people merge -- -x '$(rm)'"
+    assert odd.move([3], "-x") == "facecli people move --to=-x 3"
+    assert odd.enroll("-x") == "facecli enroll -- -x PHOTO..."
+    assert odd.enroll() == "facecli enroll NAME PHOTO..."

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Enrol
+from made_up_people import Enrol
 
 from facecli.gallery import index_care
 from facecli.gallery.array_file import DamagedFileError
