@@ -252,18 +252,20 @@ def undone(undoings: Mapping[int, int]) -> dict[int, int]:
     return result
 
 
-def standing_event(connection: sqlite3.Connection, subject: Subject, subject_id: int, since: int = 0) -> int | None:
+def standing_event(
+    connection: sqlite3.Connection, subject: Subject, subject_id: int, undone: Mapping[int, int], since: int = 0
+) -> int | None:
     """Return the last event that changed something and was not taken back; None if there is none.
 
-    What took back an event after `since` is passed over like that event itself: the two come to nothing.
+    What took back an event after `since` is passed over like that event itself: the two come to nothing. `undone` is
+    what the function of that name returns.
     """
     found = connection.execute(
         "SELECT DISTINCT event_id, undoes FROM changes JOIN events USING (event_id)"
         " WHERE subject = ? AND subject_id = ? AND event_id > ? ORDER BY event_id DESC",
         (subject, subject_id, since),
     )
-    taken_back = undone(undoings(connection))
-    standing = (each for each, undoes in found if each not in taken_back and (undoes is None or undoes <= since))
+    standing = (each for each, undoes in found if each not in undone and (undoes is None or undoes <= since))
     return next(standing, None)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from facecli.errors import GalleryError
@@ -36,11 +36,13 @@ def event_to_undo(connection: sqlite3.Connection, path: str, event_id: int) -> E
     changed = [key for key, after in left.items() if rows.value(connection, *key) != after]
     if not changed:
         return event
-    by = history.undone(history.undoings(connection)).get(event_id)
+    undone = history.undone(history.undoings(connection))
+    by = undone.get(event_id)
     if by is not None:
         raise _cannot_undo(event_id, f"event {by} has undone it already", f"To do it again: facecli people undo {by}")
     # The newest first: nothing stands against that one but what came later still.
-    later, what = max((_last_event(connection, *key, event_id), _called(connection, *key)) for key in changed)
+    later, _, key = max((_last_event(connection, *key, undone, event_id), key[0] != "owner", key) for key in changed)
+    what = _called(connection, *key)
     raise _cannot_undo(event_id, f"event {later} has changed {what} since", undo_first(later))
 
 
@@ -56,9 +58,11 @@ def _refuse_destroyed(connection: sqlite3.Connection, event_id: int, change: Cha
         raise _cannot_undo(event_id, "somebody it concerns was purged, whom nothing brings back")
 
 
-def _last_event(connection: sqlite3.Connection, subject: Subject, subject_id: int, undone: int | None) -> int:
+def _last_event(
+    connection: sqlite3.Connection, subject: Subject, subject_id: int, undone: Mapping[int, int], since: int | None
+) -> int:
     """Return the event to name: the last one that stands, or, where none does, the last one."""
-    standing = history.standing_event(connection, subject, subject_id, undone or 0)
+    standing = history.standing_event(connection, subject, subject_id, undone, since or 0)
     return standing or history.last_event(connection, subject, subject_id) or 0
 
 
@@ -84,29 +88,38 @@ def refusals(event_id: int) -> Iterator[None]:
         raise _cannot_undo(event_id, error.message, hint) from error
 
 
-def refuse_leaving(connection: sqlite3.Connection, person_id: int, undone: int | None) -> None:
-    """Refuse to take away a person who has templates, or a note of consent, from other events than the one undone.
+def refuse_leaving(connection: sqlite3.Connection, person_id: int, since: int | None) -> None:
+    """Refuse to take away a person who has templates or a note of consent.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+    person_id : int
+    since : int or None
+        The event that is being undone.
 
     Raises
     ------
     GalleryError
         With code ``person_in_use``.
     """
-    name = _name(connection, person_id)
     owned = rows.template_ids(connection, person_id)
-    if owned:
-        last = max(_last_event(connection, "owner", template_id, undone) for template_id in owned)
-        what = f"{name} a template"
-    elif rows.value(connection, "consent", person_id) is not None:
-        last, what = _last_event(connection, "consent", person_id, undone), f"{name} a note of consent"
-    else:
+    has_consent = rows.value(connection, "consent", person_id) is not None
+    if not owned and not has_consent:
         return
+    name, undone = _name(connection, person_id), history.undone(history.undoings(connection))
+    if owned:
+        last = max(_last_event(connection, "owner", template_id, undone, since) for template_id in owned)
+        what = f"{name} a template"
+    else:
+        last, what = _last_event(connection, "consent", person_id, undone, since), f"{name} a note of consent"
     raise GalleryError(f"event {last} has given {what}", hint=undo_first(last), code="person_in_use")
 
 
-def gone_error(connection: sqlite3.Connection, path: str, person_id: int, undone: int | None) -> GalleryError:
-    """Return the error for what needs a person who is not there, such as an event to be undone."""
-    last = _last_event(connection, "name", person_id, undone)
+def gone_error(connection: sqlite3.Connection, path: str, person_id: int, since: int | None) -> GalleryError:
+    """Return the error for what needs a person who is not there, such as the event `since` that is being undone."""
+    undone = history.undone(history.undoings(connection))
+    last = _last_event(connection, "name", person_id, undone, since)
     if not last:
         return GalleryError(f"there is no person {person_id} in {path}", code="unknown_person")
     name = _name(connection, person_id)

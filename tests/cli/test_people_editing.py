@@ -324,3 +324,14 @@ def test_search_files_are_noticed_to_be_of_an_earlier_state(
         assert run("people", *words).code == 0
         assert set(files().values()) == {"of an earlier state"}
         assert named() == name
+
+
+def test_enroll_says_its_events_where_asked(run, gallery: Path, obama: Path, macron: Path) -> None:
+    done = run("enroll", "Zoe", obama, macron, "--keep-outliers", "-v")
+    again = run("enroll", "Zoe", obama, "-v")
+
+    (newest,) = run("people", "history", "--limit", "1", "-f", "jsonl", "--quiet").records
+    number = newest["event"]
+    which = "event 4" if number == 4 else f"events 4 to {number}"
+    assert f"{which}; see them with: facecli people history" in done.err
+    assert "facecli people history" not in again.err

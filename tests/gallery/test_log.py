@@ -6,6 +6,7 @@ import pytest
 
 from facecli.errors import GalleryError, UnknownPersonError
 from facecli.gallery.log import newest_event, read_event, read_log, undo
+from facecli.gallery.sealing import encrypt
 from facecli.gallery.store import Gallery
 
 
@@ -18,9 +19,11 @@ def ids(gallery: Gallery, name: str | None = None, limit: int | None = None) -> 
     return [entry.event.event_id for entry in read_log(gallery, name, limit)]
 
 
-@pytest.fixture
-def people(gallery, template) -> Gallery:
+@pytest.fixture(params=["clear", "encrypted"])
+def people(gallery, template, request) -> Gallery:
     """Events 1 to 3: Ana, Bo and Cy with a template each."""
+    if request.param == "encrypted":
+        encrypt(gallery, "key_file", b"k" * 32)
     for number, name in enumerate(("Ana", "Bo", "Cy")):
         gallery.add_templates(name, [template(number)])
     return gallery
