@@ -19,7 +19,7 @@ from facecli.services.enrolment import Enrolment, enrol
 from facecli.services.enrolment_plan import EnrolmentPhoto
 from facecli.services.feedback import Feedback, confirm, deny
 from facecli.services.identification import identify_photos
-from facecli.services.meant_faces import FacePhoto, SeenPhotos
+from facecli.services.meant_faces import FacePhoto
 from facecli.services.selection import OnMulti
 from facecli.services.verification import Verification, verify
 from facecli.settings import Settings, load_settings
@@ -172,8 +172,7 @@ class Recognizer:
             name,
             [FacePhoto(os.fspath(photo), face)],
             gallery,
-            self._app.face_finder(gallery, self._patient_analyser),
-            self._patient_analyser,
+            self._app.face_finder(gallery, self._enrolling),
             scores=self._app.scores,
             min_quality=self.settings.min_quality,
             keep_outliers=keep_outliers,
@@ -187,7 +186,7 @@ class Recognizer:
         Parameters, returns and errors are those of `confirm`.
         """
         gallery = self._opened()
-        finder = self._app.face_finder(gallery, self._patient_analyser)
+        finder = self._app.face_finder(gallery, self._enrolling)
         (outcome,) = deny(name, [FacePhoto(os.fspath(photo), face)], gallery, finder)
         return outcome
 
@@ -229,11 +228,6 @@ class Recognizer:
     @cached_property
     def _enrolling(self) -> Analyser:
         return self._app.analyser(photo_count=self._photos_at_once, cut_crops=self.settings.crops)
-
-    @cached_property
-    def _patient_analyser(self) -> Analyser:
-        """One that does not look twice at a photo."""
-        return self._app.analyser(photo_count=self._photos_at_once, store=SeenPhotos())
 
     @property
     def _photos_at_once(self) -> int | None:

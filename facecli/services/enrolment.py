@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
 
 from facecli.decide.rejection import falls_short
 from facecli.embed.advice import advice_for, reason_words, reasons_of
@@ -12,7 +12,7 @@ from facecli.errors import FacecliError, LowQualityError
 from facecli.gallery.records import NewTemplate
 from facecli.gallery.store import Gallery
 from facecli.scores import ScoreDistribution
-from facecli.services.analysis import Analyser, Analysis
+from facecli.services.analysis import Analysis, PhotoSource
 from facecli.services.enrolment_checks import EnrolmentChecks, as_new, same_face
 from facecli.services.enrolment_plan import EnrolmentPhoto
 from facecli.services.selection import OnMulti, numbered_face, the_face
@@ -44,9 +44,17 @@ class Enrolment:
     template_id: int | None = None
 
 
+class Analyses(Protocol):
+    """Gives what there is in photos: an `Analyser`, or what one gave before."""
+
+    def analyse(self, sources: Iterable[PhotoSource]) -> Iterator[Analysis]:
+        """Give the analyses of photos, in their order."""
+        ...
+
+
 def enrol(
     photos: Sequence[EnrolmentPhoto],
-    analyser: Analyser,
+    analyser: Analyses,
     gallery: Gallery | None,
     *,
     on_multi: OnMulti = "error",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
@@ -12,7 +12,7 @@ from facecli.errors import UnknownPersonError
 from facecli.gallery.names import normalise_name
 from facecli.gallery.store import Gallery
 from facecli.scores import ScoreDistribution
-from facecli.services.analysis import Analyser
+from facecli.services.analysis import Analysis, PhotoSource
 from facecli.services.enrolment import Enrolment, EnrolmentStatus, enrol, new_template
 from facecli.services.enrolment_checks import as_new, same_face
 from facecli.services.enrolment_plan import EnrolmentPhoto
@@ -104,7 +104,6 @@ def confirm(
     photos: Sequence[FacePhoto],
     gallery: Gallery,
     finder: FaceFinder,
-    analyser: Analyser,
     *,
     scores: ScoreDistribution | None = None,
     min_quality: float = 0.0,
@@ -116,8 +115,6 @@ def confirm(
 
     Parameters
     ----------
-    analyser : Analyser
-        That of `finder`, with a store such as `facecli.services.meant_faces.SeenPhotos`: it sees each photo again.
     scores, min_quality, keep_outliers
         As for `facecli.services.enrolment.enrol`.
     new_person : bool
@@ -142,7 +139,7 @@ def confirm(
     enrolled = list(
         enrol(
             [EnrolmentPhoto(name, each.analysis.source, each.number) for each in meant],
-            analyser,
+            _AnalysedBefore([each.analysis for each in meant]),
             gallery,
             min_quality=min_quality,
             scores=scores,
@@ -157,6 +154,20 @@ def confirm(
         for each, after in zip(enrolled, afters, strict=True)
     ]
     return _joined(name, photos, found, outcomes)
+
+
+class _AnalysedBefore:
+    """What was found in photos, so that none is looked at twice."""
+
+    def __init__(self, analyses: Sequence[Analysis]) -> None:
+        self._analyses = analyses
+
+    def analyse(self, sources: Iterable[PhotoSource]) -> Iterator[Analysis]:
+        """Give it again, for the same photos."""
+        for analysis, source in zip(self._analyses, sources, strict=True):
+            if analysis.source is not source:
+                raise ValueError(f"{source.path} is not the photo that was analysed here")
+            yield analysis
 
 
 _Outcome: TypeAlias = "tuple[FeedbackStatus, int | None, Identification | None, tuple[str, ...]]"

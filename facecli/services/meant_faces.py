@@ -13,7 +13,7 @@ from facecli.gallery.search import GallerySearch
 from facecli.services.analysis import Analyser, Analysis, PhotoSource
 from facecli.services.calibration import Decisions
 from facecli.services.selection import numbered_face
-from facecli.types import Face, Identification, PhotoError, PhotoResult
+from facecli.types import Face, Identification, PhotoError
 
 
 class FacePhoto(NamedTuple):
@@ -42,22 +42,6 @@ class MeantFace:
     number: int
     face: Face
     answer: Identification | None
-
-
-class SeenPhotos:
-    """What an analyser found in photos, in memory: nothing is looked at twice."""
-
-    def __init__(self) -> None:
-        self._found: dict[str, PhotoResult] = {}
-
-    def find(self, content_hash: str) -> PhotoResult | None:
-        """Return what a photo of this content gave."""
-        return self._found.get(content_hash)
-
-    def keep(self, source: PhotoSource, content_hash: str, result: PhotoResult) -> None:
-        """Take note of a photo that is done."""
-        if content_hash and result.error is None and source.error is None:
-            self._found[content_hash] = result
 
 
 class FaceFinder:

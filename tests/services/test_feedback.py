@@ -15,7 +15,7 @@ from facecli.gallery.store import Gallery
 from facecli.services.analysis import Analyser
 from facecli.services.calibration import Decisions
 from facecli.services.feedback import Feedback, confirm, deny
-from facecli.services.meant_faces import FaceFinder, FacePhoto, SeenPhotos
+from facecli.services.meant_faces import FaceFinder, FacePhoto
 
 PURPLE = (255, 0, 170)
 
@@ -25,16 +25,15 @@ class Said:
 
     def __init__(self, gallery: Gallery, make_analyser: Callable[..., Analyser], threshold: float | None) -> None:
         self.gallery = gallery
-        self.analyser = make_analyser(store=SeenPhotos())
         search = GallerySearch(gallery)
         rules = Decisions(gallery, search, model_id="fake", scores=None, fpir=0.01, threshold=threshold or 0.0)
-        self.finder = FaceFinder(self.analyser, search, rules if threshold is not None else None)
+        self.finder = FaceFinder(make_analyser(cut_crops=True), search, rules if threshold is not None else None)
 
     def deny(self, name: str, *photos: FacePhoto, **options: bool) -> list[Feedback]:
         return deny(name, photos, self.gallery, self.finder, **options)
 
     def confirm(self, name: str, *photos: FacePhoto, **options: object) -> list[Feedback]:
-        return confirm(name, photos, self.gallery, self.finder, self.analyser, **options)
+        return confirm(name, photos, self.gallery, self.finder, **options)
 
 
 @pytest.fixture
@@ -219,3 +218,10 @@ def test_a_bar_holds_for_other_photos_of_the_same_face_only(said: Said, tmp_path
     said.deny("Red", photos[0])
     _, again, near = said.deny("Red", *photos, dry_run=True)
     assert (told(again)[0], told(near)[0]) == ("Green", "Red")
+
+
+@pytest.mark.usefixtures("people")
+def test_crops_are_kept_of_what_was_denied_and_confirmed(said: Said, tmp_path: Path) -> None:
+    yellow = FacePhoto(write_picture(tmp_path / "yellow.png", (YELLOW, 0, 0, 50)))
+    outcomes = [*said.deny("Red", yellow), *said.confirm("Green", yellow)]
+    assert set(said.gallery.crops([each.template_id for each in outcomes])) == {3, 4}

@@ -8,6 +8,7 @@ import typer
 
 from facecli.cli.messages import SOME_FAILED, say
 from facecli.cli.options import Call, command
+from facecli.cli.people.events import say_event
 from facecli.cli.people.listing import Name
 
 if TYPE_CHECKING:
@@ -15,9 +16,8 @@ if TYPE_CHECKING:
 
     from facecli.app import App
     from facecli.gallery.store import Gallery
-    from facecli.services.analysis import Analyser
     from facecli.services.feedback import Feedback
-    from facecli.services.meant_faces import FacePhoto
+    from facecli.services.meant_faces import FaceFinder, FacePhoto
     from facecli.types import Identification
 
 COLUMNS = ("path", "face", "status", "was", "is", "note")
@@ -34,7 +34,7 @@ Faces = Annotated[
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Look at the photos, but store nothing.")]
 
 
-@command("fpir", "threshold", "min_quality", "mirror")
+@command("fpir", "threshold", "min_quality", "mirror", "crops")
 def not_this_person(call: Call, name: Name, photos: Faces, dry_run: DryRun = False) -> int:
     """Say that a face is not a person: it is never given that name again, nor are faces as near to it as to the person.
 
@@ -47,12 +47,12 @@ def not_this_person(call: Call, name: Name, photos: Faces, dry_run: DryRun = Fal
     wanted = _wanted(photos)
     app = App(call.settings)
     with app.open_gallery() as gallery:
-        finder = app.face_finder(gallery, _analyser(app, len(wanted)))
+        finder = _finder(app, gallery, len(wanted), dry_run=dry_run)
         outcomes = deny(name, wanted, gallery, finder, dry_run=dry_run)
         return _report(call, outcomes, gallery, is_negative=True)
 
 
-@command("fpir", "threshold", "min_quality", "mirror")
+@command("fpir", "threshold", "min_quality", "mirror", "crops")
 def confirm(
     call: Call,
     name: Name,
@@ -74,13 +74,11 @@ def confirm(
     wanted = _wanted(photos)
     app = App(call.settings)
     with app.open_gallery() as gallery:
-        analyser = _analyser(app, len(wanted))
         outcomes = feedback.confirm(
             name,
             wanted,
             gallery,
-            app.face_finder(gallery, analyser),
-            analyser,
+            _finder(app, gallery, len(wanted), dry_run=dry_run),
             scores=app.scores,
             min_quality=call.settings.min_quality,
             keep_outliers=keep_outliers,
@@ -97,22 +95,22 @@ def _wanted(photos: Sequence[str]) -> list[FacePhoto]:
     return [FacePhoto(*photo_and_face(each)) for each in photos]
 
 
-def _analyser(app: App, photo_count: int) -> Analyser:
-    from facecli.services.meant_faces import SeenPhotos
-
-    return app.analyser(photo_count=photo_count, store=SeenPhotos())
+def _finder(app: App, gallery: Gallery, photo_count: int, *, dry_run: bool) -> FaceFinder:
+    analyser = app.analyser(photo_count=photo_count, cut_crops=app.settings.crops and not dry_run)
+    return app.face_finder(gallery, analyser)
 
 
 def _report(call: Call, outcomes: Sequence[Feedback], gallery: Gallery, *, is_negative: bool) -> int:
     from facecli.cli.output import write_rows
+    from facecli.gallery.log import read_event
 
     write_rows(call, [_row(each) for each in outcomes], COLUMNS)
     if not call.quiet:
         for each in outcomes:
             say(_sentence(each, is_negative=is_negative))
         events = {gallery.event_of(each.template_id): None for each in outcomes if each.template_id is not None}
-        for event_id in events:
-            say(f"event {event_id}; take it back with: facecli people undo {event_id}")
+        for event_id in filter(None, events):
+            say_event(call, read_event(gallery, event_id).event)
     return SOME_FAILED if any(each.error for each in outcomes) else 0
 
 
