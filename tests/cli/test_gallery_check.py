@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from conftest import Run
 
+from facecli.cli.progress import StepProgress
+
 
 def findings(run: Run, *options: str) -> list[dict[str, object]]:
     done = run("gallery", "check", "-f", "json", *options)
@@ -92,6 +94,13 @@ def test_the_page_shows_the_faces(run: Run, gallery: Path, macron: Path, tmp_pat
     assert done.code == 0
     assert "report written to" in done.err
     assert "Photos to look at" in (tmp_path / "page" / "index.html").read_text("utf-8")
+
+
+def test_the_bar_shows_how_much_is_done() -> None:
+    with StepProgress("comparisons") as bar:
+        bar.update(1, 4)
+        (task,) = bar._progress.tasks
+        assert (task.description, task.percentage) == ("comparisons", 25)
 
 
 def test_without_a_gallery(run: Run) -> None:

@@ -132,7 +132,9 @@ class _Judge:
             if finding.severity == "warning":
                 everything |= changes
         for rows, finding in self._words.low_quality(least_quality):
-            findings.append(self._with_numbers(finding, dict.fromkeys(rows, DROPPED), False))
+            finding = self._with_numbers(finding, dict.fromkeys(rows, DROPPED), False)
+            without = "without: " if rows else "there are no others to go by"
+            findings.append(replace(finding, change=without + finding.change))
         findings += barred_findings(gallery, self._matrix, self._photos, self._crowd, self._limits, self._commands)
         findings += few_photos(self._matrix, self._crowd, self._limits, self._before.threshold, self._commands)
         after = self._crowd.after(everything) if everything else None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from facecli.errors import GalleryError
 from facecli.gallery.records import TemplateMatrix
 from facecli.gallery.rows import SAME_FACE_IOU
 from facecli.gallery.store import Gallery
@@ -46,10 +47,15 @@ def photos_of(gallery: Gallery, matrix: TemplateMatrix) -> list[Photo]:
     Raises
     ------
     GalleryError
-        If the gallery cannot be read.
+        If the gallery cannot be read; with code ``gallery_changed`` if templates have gone since the matrix was read.
     """
     known = {each.template_id: each for each in _photos(gallery.templates(model_id=matrix.model_id), matrix)}
-    return [known[template_id] for template_id in matrix.template_ids.tolist()]
+    try:
+        return [known[template_id] for template_id in matrix.template_ids.tolist()]
+    except KeyError as error:
+        raise GalleryError(
+            f"the gallery {gallery.path} was changed while it was read", hint="Run it again.", code="gallery_changed"
+        ) from error
 
 
 def _photos(templates: Iterable[Template], matrix: TemplateMatrix) -> Iterable[Photo]:

@@ -7,6 +7,7 @@ import pytest
 from made_up_people import Enrol, photo
 
 from facecli.embed.quality import PASS
+from facecli.errors import GalleryError
 from facecli.gallery.search import GallerySearch
 from facecli.gallery.store import Gallery
 from facecli.scores import ScoreDistribution
@@ -169,8 +170,10 @@ def test_poor_photos_are_told(crowded: Enrol, check) -> None:
 
     (finding,) = check().findings
     assert (finding.kind, finding.template_ids) == ("low_quality", (poor,))
+    assert finding.change == "without: no change measured"
     assert finding.fix == "facecli enroll 'Person 3' PHOTO..."
-    assert len(of_kind(check(min_quality=0.95), "low_quality")) == 40
+    every = of_kind(check(min_quality=0.95), "low_quality")
+    assert (len(every), {each.change for each in every}) == (40, {"there are no others to go by"})
     assert ADVISED_QUALITY == PASS
 
 
@@ -182,6 +185,15 @@ def test_what_was_said_not_to_be_somebody_and_is_their_photo(crowded: Enrol, che
 
     assert (finding.kind, finding.people, finding.template_ids[0]) == ("negative_contradicts", ("Person 3",), said)
     assert finding.fix == f"facecli people drop {said}"
+
+
+def test_a_gallery_that_changes_meanwhile_is_not_judged(crowded: Enrol, check, gallery: Gallery) -> None:
+    def remove(done: int, total: int) -> None:
+        if done == total:
+            gallery.remove_person("Person 3")
+
+    with pytest.raises(GalleryError, match="was changed while it was read"):
+        check(progress=remove)
 
 
 def test_a_few_photos_measure_nothing(enrol: Enrol, check) -> None:
