@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Candidate": "facecli.types",
+    "Consent": "facecli.gallery.consent",
     "Detection": "facecli.types",
     "Embedding": "facecli.types",
     "Enrolment": "facecli.services.enrolment",
@@ -30,6 +31,7 @@ _HOMES = {
 
 __all__ = [
     "Candidate",
+    "Consent",
     "Detection",
     "Embedding",
     "Enrolment",
@@ -50,6 +52,7 @@ __all__ = [
 if TYPE_CHECKING:
     from facecli.api import Recognizer
     from facecli.errors import FacecliError
+    from facecli.gallery.consent import Consent
     from facecli.services.enrolment import Enrolment
     from facecli.services.feedback import Feedback
     from facecli.services.verification import Verification

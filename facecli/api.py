@@ -13,13 +13,17 @@ import numpy as np
 
 from facecli.app import App
 from facecli.errors import ConfigError
+from facecli.gallery.consent import Consent
 from facecli.gallery.store import Gallery
 from facecli.services.analysis import Analyser, PhotoSource
+from facecli.services.consent import set_consent
 from facecli.services.enrolment import Enrolment, enrol
 from facecli.services.enrolment_plan import EnrolmentPhoto
 from facecli.services.feedback import Feedback, confirm, deny
 from facecli.services.identification import identify_photos
 from facecli.services.meant_faces import FacePhoto
+from facecli.services.purging.purge import purge
+from facecli.services.purging.receipt import Receipt
 from facecli.services.selection import OnMulti
 from facecli.services.verification import Verification, verify
 from facecli.settings import Settings, load_settings
@@ -121,6 +125,8 @@ class Recognizer:
     def identify(self, photos: Iterable[PhotoLike]) -> Iterator[PhotoResult]:
         """Say who is in photos, one result a photo, in their order.
 
+        People whose consent has expired are left out; see `set_consent`.
+
         Raises
         ------
         GalleryError
@@ -220,6 +226,61 @@ class Recognizer:
     def people(self) -> list[Person]:
         """Return everybody enrolled, by name."""
         return self._opened().people()
+
+    def consent(self, name: str) -> Consent | None:
+        """Return what is known about a person's consent; None if nothing is.
+
+        Raises
+        ------
+        UnknownPersonError
+            If nobody has this name.
+        """
+        gallery = self._opened()
+        return gallery.consents().get(gallery.get_person(name).person_id)
+
+    def set_consent(self, name: str, consent: Consent | None) -> None:
+        """Take note of a person's consent, in place of what was known.
+
+        From the day on which it expires the person is not matched: `identify` neither names them nor compares with
+        them, and nothing says so. `consent` tells.
+
+        Parameters
+        ----------
+        name : str
+        consent : Consent or None
+            None if nothing is known any more.
+
+        Raises
+        ------
+        UnknownPersonError
+            If nobody has this name.
+        """
+        set_consent(self._opened(), name, consent, command="set_consent")
+
+    def purge(self, name: str, *, delete_backups: bool = False) -> Receipt:
+        """Destroy all that is kept of a person, as ``facecli people purge`` does, and search for what is left.
+
+        Parameters
+        ----------
+        name : str
+            Had now, or when removed.
+        delete_backups : bool
+            Delete the gallery's backups that hold them, and make a new one.
+
+        Returns
+        -------
+        Receipt
+            Its `found` is 0 if nothing is left.
+
+        Raises
+        ------
+        UnknownPersonError
+            If nobody has or had this name.
+        FacecliError
+            ``scan_running`` if a process works on a scan.
+        """
+        self.close()  # the file is read beside SQLite
+        return purge(name, self._app.places, self._app.score_reached, delete_backups=delete_backups)
 
     @cached_property
     def _analyser(self) -> Analyser:

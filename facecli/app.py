@@ -6,6 +6,8 @@ import importlib.metadata
 import importlib.util
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -14,7 +16,7 @@ from facecli.decide.calibration import LEAST_SUPPORT
 from facecli.detect.defaults import DETECTOR_DEFAULTS
 from facecli.detect.letterbox import DetectionSize
 from facecli.embed.quality import assess
-from facecli.errors import ConfigError, UsageError
+from facecli.errors import ConfigError, FacecliError, UsageError
 from facecli.gallery.search import GallerySearch
 from facecli.gallery.store import Gallery
 from facecli.runtime.deferred import DeferredNetwork
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from facecli.gallery.row_source import RowSource
     from facecli.gallery.vault import AskSecret
     from facecli.runtime.torch_engine import TorchEngine
+    from facecli.services.purging.purge import Places
 
 ONNX_PREFIX: Final = "onnx:"
 
@@ -361,6 +364,25 @@ class App:
         """Open the gallery of the settings; see `Gallery.open`."""
         path, keep = self.settings.gallery_path, self.settings.backups
         return Gallery.open(path, create=create, read_only=read_only, keep_backups=keep, ask_secret=self.ask_secret)
+
+    @property
+    def places(self) -> Places:
+        """Where somebody who is purged is looked for. No backup is made of the gallery: it would hold them."""
+        from facecli.services.purging.purge import Places
+
+        return Places(
+            lambda: Gallery.open(self.settings.gallery_path, ask_secret=self.ask_secret),
+            self.settings.state_dir,
+            self.settings.cache_dir,
+        )
+
+    def score_reached(self, model_id: str, share: float) -> float | None:
+        """Return the score that a share of pairs of strangers reaches, by any model that is here; None if unknown."""
+        with suppress(FacecliError):  # its weights are gone, or its scores are not those of these weights
+            app = App(replace(self.settings, embedder=model_id.partition("@")[0]))
+            if app.embedder_manifest.model_id == model_id and app.scores is not None:
+                return app.scores.score_at(share)
+        return None
 
     def search(self, gallery: Gallery) -> GallerySearch:
         """Make a search over an open gallery."""

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -134,3 +135,30 @@ def test_a_face_is_denied_and_confirmed(recognizer: Recognizer, macron: Path, sa
     assert recognizer.deny("Zoe", "absent.jpg").error.code == "not_found"
     with pytest.raises(UnknownPersonError):
         recognizer.confirm("Bo", group, 4)
+
+
+def test_consent_is_noted_and_ends(recognizer: Recognizer, macron: Path) -> None:
+    recognizer.enroll("Emmanuel", [macron])
+    (before,) = recognizer.identify([macron])
+    assert recognizer.consent("Emmanuel") is None
+
+    recognizer.set_consent("Emmanuel", facecli.Consent("signed form", expires=date(2020, 1, 1)))
+    (after,) = recognizer.identify([macron])
+
+    assert recognizer.consent("Emmanuel") == facecli.Consent("signed form", expires=date(2020, 1, 1))
+    assert [each.faces[0].identification.person is None for each in (before, after)] == [False, True]
+    recognizer.set_consent("Emmanuel", None)
+    assert recognizer.consent("Emmanuel") is None
+    with pytest.raises(UnknownPersonError):
+        recognizer.consent("Brigitte")
+
+
+def test_purging_leaves_nothing(recognizer: Recognizer, macron: Path, tmp_path: Path) -> None:
+    recognizer.enroll("Emmanuel", [macron])
+    assert b"Emmanuel" in (tmp_path / "people.db").read_bytes() + (tmp_path / "people.db-wal").read_bytes()
+
+    receipt = recognizer.purge("Emmanuel")
+
+    assert (receipt.found, receipt.plan.templates) == (0, 1)
+    assert b"Emmanuel" not in (tmp_path / "people.db").read_bytes()
+    assert recognizer.people() == []

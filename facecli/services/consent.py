@@ -60,10 +60,12 @@ def note_consent(
     return consent, edit.event
 
 
-def clear_consent(gallery: Gallery, name: str, *, command: str = "people consent") -> Event | None:
-    """Forget what is known of somebody's consent, whatever it is, and return the event; None if nothing was.
+def set_consent(
+    gallery: Gallery, name: str, consent: Consent | None, *, command: str = "people consent"
+) -> Event | None:
+    """Take note of all that is known of somebody's consent, None for nothing; return the event, None if it was so.
 
-    The log keeps it: it can be brought back.
+    The log keeps what was known before: it can be brought back.
 
     Raises
     ------
@@ -71,5 +73,5 @@ def clear_consent(gallery: Gallery, name: str, *, command: str = "people consent
         If nobody has this name.
     """
     with gallery.edit(command) as edit:
-        edit.set_consent(edit.person(normalise_name(name)).person_id, None)
+        edit.set_consent(edit.person(normalise_name(name)).person_id, None if consent is None else consent.text)
     return edit.event

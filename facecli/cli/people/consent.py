@@ -54,7 +54,7 @@ def consent(
     """
     from facecli.app import App
     from facecli.cli.output import write_rows
-    from facecli.services.consent import clear_consent, note_consent
+    from facecli.services.consent import note_consent, set_consent
 
     is_said = any(value is not None for value in (basis, note, expires))
     if clear and is_said:
@@ -62,7 +62,7 @@ def consent(
     with App(call.settings).open_gallery() as gallery:
         person = gallery.get_person(name)
         if clear:
-            event = clear_consent(gallery, name)
+            event = set_consent(gallery, name, None)
             done = f"nothing is known of the consent of {person.name}" + (" any more" if event else "")
         elif is_said:
             known, event = note_consent(gallery, name, basis=basis, note=note, expires=expires)

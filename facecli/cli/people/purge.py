@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
-from dataclasses import replace
 from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,12 +11,10 @@ import typer
 from facecli.cli.messages import say, warn
 from facecli.cli.options import Call, command
 from facecli.cli.people.listing import Name
-from facecli.errors import FacecliError, GalleryError, UnknownPersonError, UsageError
+from facecli.errors import GalleryError, UnknownPersonError, UsageError
 
 if TYPE_CHECKING:
     from facecli.services.purging.receipt import HeldCopy, Plan, Receipt, SearchedFile
-    from facecli.services.purging.resemblance import ThresholdOf
-    from facecli.settings import Settings
 
 COLUMNS = ("what", "value")
 
@@ -51,20 +47,12 @@ def purge(
     """
     from facecli.app import App
     from facecli.cli.output import write_rows
-    from facecli.gallery.store import Gallery
-    from facecli.services.purging.purge import Places, plan_purge
+    from facecli.services.purging.purge import plan_purge
     from facecli.services.purging.purge import purge as purge_person
 
     app = App(call.settings)
-    places = Places(
-        # No backup of who is to be forgotten.
-        lambda: Gallery.open(call.settings.gallery_path, ask_secret=app.ask_secret),
-        call.settings.state_dir,
-        call.settings.cache_dir,
-    )
-    threshold_of = _thresholds(call.settings)
     try:
-        plan = plan_purge(name, places, threshold_of)
+        plan = plan_purge(name, app.places, app.score_reached)
     except UnknownPersonError:
         if dry_run:
             raise
@@ -78,23 +66,10 @@ def purge(
         if not typer.confirm(f"Destroy {name} with {_count(plan.templates, 'template')} for ever?", err=True):
             say("nothing was destroyed")
             return 1
-    receipt = purge_person(name, places, threshold_of, delete_backups=backups)
+    receipt = purge_person(name, app.places, app.score_reached, delete_backups=backups)
     write_rows(call, _receipt_rows(receipt), COLUMNS)
     _say(call, name, receipt)
     return 0
-
-
-def _thresholds(settings: Settings) -> ThresholdOf:
-    from facecli.app import App
-
-    def threshold_of(model_id: str, rate: float) -> float | None:
-        with suppress(FacecliError):  # weights that are not here any more, scores that are of others
-            app = App(replace(settings, embedder=model_id.partition("@")[0]))
-            if app.embedder_manifest.model_id == model_id and app.scores is not None:
-                return app.scores.score_at(rate)
-        return None
-
-    return threshold_of
 
 
 def _say(call: Call, name: str, receipt: Receipt) -> None:
