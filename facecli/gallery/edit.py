@@ -334,6 +334,14 @@ class Edit:
                     hint=f"One of the two is enough; see them with: facecli people show {quote(str(name))}",
                     code="face_twice",
                 )
+            _, photo, box, is_negative = face
+            for contrary in rows.of_face(self._connection, owner, photo, box, not is_negative):
+                raise GalleryError(
+                    f"template {contrary} says of the face of template {template_id} that it is "
+                    f"{'' if is_negative else 'not '}{name}",
+                    hint=f"Take that one away first: facecli people drop {contrary}",
+                    code="face_denied",
+                )
         rows.set_owner(self._connection, template_id, owner)
 
     def _face(self, template_id: int) -> tuple[str, str, FloatArray, bool]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from facecli.errors import GalleryCorruptError
+from facecli.errors import GalleryCorruptError, GalleryError
 from facecli.gallery.negatives import Negatives
 from facecli.gallery.records import NewTemplate
 from facecli.gallery.search import GallerySearch
@@ -27,6 +28,11 @@ def face(degrees: float, model_id: str = "m") -> NewTemplate:
 
 def enrol(gallery: Gallery, name: str, *angles: float, is_negative: bool = False) -> None:
     gallery.add_templates(name, [face(each) for each in angles], is_negative=is_negative)
+
+
+def undo(gallery: Gallery, event_id: int) -> None:
+    with gallery.edit("people undo") as edit:
+        edit.undo(event_id)
 
 
 def answer(gallery: Gallery, degrees: float, k: int = 9) -> list[tuple[str, bool]]:
@@ -109,8 +115,7 @@ def test_a_negative_is_seen_by_searches_that_are_open(tmp_path):
         assert not search.candidates([at(30)], 1)[0][0].is_barred
         enrol(writer, "Ana", 30, is_negative=True)
         assert search.candidates([at(30)], 1)[0][0].is_barred
-        with writer.edit("people undo") as edit:
-            edit.undo(2)
+        undo(writer, 2)
         assert search.candidates([at(30)], 1) == [(Candidate(1, 1, "Ana", 1, pytest.approx(0.866, abs=1e-3)),)]
 
 
@@ -126,10 +131,23 @@ def test_one_face_is_never_a_person_s_and_not(gallery):
     enrol(gallery, "Bo", 10, is_negative=True)  # of two people it can be said
     assert said() == (["0.jpg", "10.jpg"], ["10.jpg"])
     for event_id in (4, 3, 2):
-        with gallery.edit("people undo") as edit:
-            edit.undo(event_id)
+        undo(gallery, event_id)
     assert said() == (["0.jpg", "10.jpg"], [])
     assert gallery.info(check=True).problems == ()
+
+
+def test_what_was_taken_back_is_not_done_again_where_the_opposite_was_said_since(gallery):
+    enrol(gallery, "Ana", 0)
+    enrol(gallery, "Ana", 10, is_negative=True)
+    undo(gallery, 2)
+    enrol(gallery, "Ana", 10)
+    with pytest.raises(GalleryError, match="template 3 says of the face of template 2 that it is Ana") as caught:
+        undo(gallery, 3)
+    assert (caught.value.code, caught.value.hint) == (
+        "cannot_undo",
+        "Take that one away first: facecli people drop 3",
+    )
+    assert gallery.templates(is_negative=True) == []
 
 
 def test_the_same_face_of_another_model_is_taken_back_too(gallery):
@@ -170,3 +188,56 @@ def test_a_person_has_no_more_negatives_than_were_said(gallery):
     assert negatives
     assert not Negatives.of(gallery, "other")
     assert not negatives.bars(2, at(40).vector, -1.0)
+
+
+class AnythingSaid(RuleBasedStateMachine):
+    """Whatever is said in whatever order: no face is a person's and not, and the gallery is sound."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gallery = Gallery.open(":memory:")
+
+    def teardown(self) -> None:
+        self.gallery.close()
+
+    @rule(name=st.sampled_from(["Ana", "Bo"]), angle=st.sampled_from([0, 10]), is_negative=st.booleans())
+    def say(self, name, angle, is_negative):
+        enrol(self.gallery, name, angle, is_negative=is_negative)
+
+    @rule(data=st.data())
+    def take_back(self, data):
+        events = self.gallery.events()
+        if events:
+            event_id = data.draw(st.sampled_from(events)).event_id
+            self.attempt("people undo", lambda edit: edit.undo(event_id))
+
+    @rule(name=st.sampled_from(["Ana", "Bo"]), template_id=st.integers(1, 8))
+    def move(self, name, template_id):
+        self.attempt("people move", lambda edit: edit.give([template_id], edit.person(name).person_id))
+
+    @rule()
+    def merge(self):
+        self.attempt("people merge", lambda edit: edit.merge(edit.person("Ana").person_id, edit.person("Bo").person_id))
+
+    def attempt(self, command, change):
+        try:
+            with self.gallery.edit(command) as edit:
+                change(edit)
+        except GalleryError as error:
+            refusal = error.code
+        else:
+            return
+        assert refusal in {"cannot_undo", "unknown_person", "unknown_template", "face_twice", "face_denied"}
+
+    @invariant()
+    def nothing_is_contradicted(self):
+        said, denied = (
+            {(each.person_id, each.content_hash) for each in self.gallery.templates(is_negative=negative)}
+            for negative in (False, True)
+        )
+        assert not said & denied
+        assert self.gallery.info(check=True).problems == ()
+
+
+TestAnythingSaid = AnythingSaid.TestCase
+TestAnythingSaid.settings = settings(max_examples=60, stateful_step_count=15, deadline=None)

@@ -16,7 +16,8 @@ from facecli.evaluation.proportions import Proportion, wilson_interval
 from facecli.gallery.search import GallerySearch
 from facecli.gallery.store import Gallery
 from facecli.report.document import Document, Table
-from facecli.services.analysis import Analyser
+from facecli.services.analysis import Analyser, PhotoSource
+from facecli.services.enrolment import new_template
 from facecli.services.evaluate.evaluated_gallery import EvaluatedGallery, enrol_people, enrolled_gallery
 from facecli.services.evaluate.identification_document import identification_document
 from facecli.services.evaluate.identification_evaluation import Probing, search_probes
@@ -269,3 +270,16 @@ def test_photos_are_counted_as_they_are_done(people: Path, analyser: Analyser, g
         photo_done=lambda: done.append(None),
     )
     assert len(done) == 9
+
+
+def test_who_is_barred_is_evaluated_as_if_not_enrolled(people: Path, analyser: Analyser, gallery: Gallery) -> None:
+    evaluated, before = evaluate(people, analyser, gallery)
+    taken = next(analyser.analyse([PhotoSource(str(people / "probes" / "Dan" / "taken.png"))]))
+    gallery.add_templates("Ana", [new_template(taken, taken.faces[0])], is_negative=True)
+    asked = read_people(str(people / "probes"))
+    after = search_probes(asked, analyser, GallerySearch(gallery), evaluated)
+
+    (was,), (now,) = ([each for each in found.probes if each.name == "Dan"] for found in (before, after))
+    assert was.top is not None
+    assert now.top is not None
+    assert (was.top.name, now.top.name, now.top.rank) == ("Ana", "Ben", 1)
