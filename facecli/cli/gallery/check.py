@@ -70,7 +70,7 @@ def check(
         document = check_document(gallery.path, file, compared, why_no_faces=why, everything=everything)
     findings = all_findings(file, compared)
     if call.output_format == "table":
-        _print(call, document, listed(findings, everything=everything)[0])
+        _print(call, document, compared, listed(findings, everything=everything)[0])
         if report is not None:
             write_report(call, document, report)
     else:
@@ -111,13 +111,16 @@ def _faces(
     return found, ""
 
 
-def _print(call: Call, document: Document, findings: list[Finding]) -> None:
+def _print(call: Call, document: Document, faces: FaceCheck | None, findings: list[Finding]) -> None:
     """Write facts, then a block for each finding."""
     from facecli.cli.output import results_stream
     from facecli.report.numbers import cell_text
     from facecli.report.visible import visible
+    from facecli.services.gallery_check.document import error_words
 
-    lines = [f"{key}: {cell_text(value)}" for key, value in document.facts.items()]
+    lines = [f"{key}: {cell_text(value)}" for key, value in document.facts.items() if key != "threshold"]
+    lines += [f"faces: {error_words(faces.before)}"] if faces else []
+    lines += [f"once mended: {error_words(faces.after)}"] if faces and faces.after else []
     for each in findings:
         lines += ["", f"{each.severity} {each.kind}: {each.what}"]
         lines += [f"  expected of strangers here: {_pairs(each)}"] if each.strangers is not None else []

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from facecli.report.document import Cell, Document, Picture, PictureGroup, Table
+from facecli.services.gallery_check.crowd import Errors
 from facecli.services.gallery_check.faces import FaceCheck
 from facecli.services.gallery_check.file import FileCheck
 from facecli.services.gallery_check.findings import SEVERITIES, Finding
@@ -44,6 +45,13 @@ MOST_SOURCES: Final = 1000
 
 PHOTOS_SHOWN: Final = 4
 """Of one finding."""
+
+ERRORS: Final = (
+    "threshold",
+    "photos left out that are missed",
+    "photos left out that get somebody else's name",
+    "strangers, everybody among the others, who get a name",
+)
 
 COLUMNS: Final = (
     *("severity", "kind", "finding", "people", "templates", "photos", "score", "FMR there", "strangers expected there"),
@@ -91,7 +99,7 @@ def check_document(
     return Document(
         title="Gallery check",
         facts=_facts(gallery, file, faces, findings, why_no_faces),
-        tables=(_table(shown),) if shown else (),
+        tables=(*((_error_table(faces),) if faces else ()), *((_table(shown),) if shown else ())),
         pictures=(PictureGroup("Photos to look at", "The faces that findings are about.", pictures),)
         if pictures
         else (),
@@ -109,19 +117,44 @@ def _facts(
     facts |= {"problems": counts["problem"], "warnings": counts["warning"], "pieces of advice": counts["advice"]}
     if faces is None:
         return facts | {"faces": f"not compared: {why_no_faces}"}
-    for when, errors in (("", faces.before), (" once mended", faces.after)):
-        if errors is not None:
-            facts |= {
-                f"threshold{when}": errors.threshold,
-                f"photos left out that are missed{when}": _of(errors.missed, errors.searches),
-                f"photos left out that get somebody else's name{when}": _of(errors.misnamed, errors.searches),
-                f"strangers, everybody among the others, who get a name{when}": _of(errors.named, errors.strangers),
-            }
+    facts["threshold"] = faces.before.threshold
     return facts
+
+
+def error_words(errors: Errors) -> str:
+    """Say in a line what a gallery does to its own photos."""
+    return (
+        f"threshold {errors.threshold:.3f}; photos left out: {_of(errors.missed, errors.searches)} missed, "
+        f"{_of(errors.misnamed, errors.searches)} given another name; everybody among the others: "
+        f"{_of(errors.named, errors.strangers)} given a name"
+    )
 
 
 def _of(count: int, total: int) -> str:
     return f"{count:,} of {total:,}" + (f" ({100 * count / total:.2g} %)" if total else "")
+
+
+def _error_table(faces: FaceCheck) -> Table:
+    before, after = faces.before, faces.after
+    now, then = _error_cells(before), _error_cells(after) if after else [(None, None)] * 4
+    rows = tuple((what, *one, *other) for what, one, other in zip(ERRORS, now, then, strict=True))
+    return Table(
+        "Errors",
+        "What the gallery does to its own photos, each searched for in the gallery without it, now and once every "
+        "command of a warning has been run.",
+        ("what", "now", "of", "once mended", "of, then"),
+        rows,
+    )
+
+
+def _error_cells(errors: Errors) -> list[tuple[Cell, Cell]]:
+    """Return for each of `ERRORS` a count or number, and of how many."""
+    return [
+        (errors.threshold, None),
+        (errors.missed, errors.searches),
+        (errors.misnamed, errors.searches),
+        (errors.named, errors.strangers),
+    ]
 
 
 def _table(findings: list[Finding]) -> Table:
