@@ -172,8 +172,13 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
         if not path.exists():
             raise missing_error(str(path))
         uri = f"{path.resolve().as_uri()}?mode=ro"
-        with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)) as connection:
+        connection = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+    with closing(connection):
+        try:
             connection.execute(
                 "PRAGMA trusted_schema = OFF"
             )  # a file from elsewhere cannot call functions with effects
             yield connection
+        except sqlite3.Error:  # what else a block raises is of what it does beside reading
+            with translated(str(path)):
+                raise
