@@ -572,6 +572,30 @@ def test_what_only_another_model_has_analysed_is_named(house):
     assert house.purge("Theodora").plan.uncompared == ("other@1",)
 
 
+def test_who_may_be_the_same_person_is_named(house):
+    house.enrol("Theodora", photo(1))
+    house.enrol("Dora", photo(2), photo(3, face=near(1, 5)))
+    house.enrol("Bystander", photo(4))
+    assert [each.name for each in house.plan("Theodora").lookalikes] == ["Dora"]
+    (alike,) = house.purge("Theodora").plan.lookalikes
+    assert alike.score == pytest.approx(float(vector(1) @ near(1, 5)))
+    assert house.holding(near(1, 5).tobytes())
+
+
+def test_a_file_that_cannot_be_read_is_told_of(house, monkeypatch):
+    house.enrol("Theodora", photo(1))
+    (house.cache / "odd").write_bytes(b"x")
+    real = ByteSearch.in_file
+
+    def unreadable(search, path):
+        if path.name == "odd":
+            raise PermissionError(13, "Permission denied")
+        return real(search, path)
+
+    monkeypatch.setattr(ByteSearch, "in_file", unreadable)
+    assert house.purge("Theodora").unread == (house.cache / "odd",)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_whatever_happened_before(tmp_path, seed):
     from purge_histories import checked_history

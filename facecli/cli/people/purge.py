@@ -77,6 +77,14 @@ def _say(call: Call, name: str, receipt: Receipt) -> None:
     for copy in kept:
         how = "delete it with --backups" if copy.is_backup else "delete it if it is not needed"
         warn(f"{copy.path} still holds {name}: {how}")
+    for alike in receipt.plan.lookalikes:
+        warn(f"{alike.name} may be the same person (score {alike.score:.2f}), and stays")
+    if receipt.unread:
+        raise GalleryError(
+            f"{receipt.unread[0]} cannot be read, so nobody knows whether it holds {name}",
+            hint="Make it readable for you, or delete it.",
+            code="purge_incomplete",
+        )
     if receipt.found:
         where = ", ".join(str(file.path) for file in receipt.files if file.found)
         hint = "See the receipt for what was found."
@@ -114,6 +122,10 @@ def _plan_rows(plan: Plan, *, would: bool = False) -> list[dict[str, Any]]:
         {"what": "not compared: what scans found by a model that nobody of these is enrolled with", "value": each}
         for each in plan.uncompared
     ]
+    rows += [
+        {"what": "may be the same person, and stays", "value": f"{alike.name} ({alike.score:.2f})"}
+        for alike in plan.lookalikes
+    ]
     rows += [{"what": f"search file {done}", "value": str(path)} for path in plan.search_files]
     if would:
         rows += [{"what": "backup, kept without --backups", "value": str(path)} for path in plan.backups]
@@ -140,8 +152,10 @@ def _receipt_rows(receipt: Receipt) -> list[dict[str, Any]]:
 
 
 def _file_row(file: SearchedFile) -> dict[str, Any]:
+    if file.is_unread:
+        return {"what": str(file.path), "value": "cannot be read"}
     words = [f"{kind} in {_count(count, 'place')}" for kind, count in file.found.items()] or ["nothing found"]
-    words += [f"{each.kind} {each.count}x in other people's rows ({each.where})" for each in file.remainders]
+    words += [f"{each.kind} {each.count}x in rows that stay ({each.where})" for each in file.remainders]
     if file.chance:
         words.append(f"bytes of a short name {file.chance}x by chance")
     return {

@@ -13,12 +13,12 @@ from facecli.gallery import backups, index_care
 from facecli.gallery.names import normalise_name
 from facecli.gallery.store import Gallery
 from facecli.gallery.traces import Traces
-from facecli.gallery.translation import read_only_error
+from facecli.gallery.translation import read_only_error, translated
 from facecli.scans.forgetting import Forgotten
 from facecli.scans.store import FILE_NAME, ScanStore
 from facecli.services.purging.needles import Needle, name_needles, needles_of
 from facecli.services.purging.receipt import HeldCopy, NeedleKind, Plan, Receipt
-from facecli.services.purging.resemblance import Resemblance, ThresholdOf
+from facecli.services.purging.resemblance import Lookalike, Resemblance, ThresholdOf
 from facecli.services.purging.traced_files import TracedFiles
 
 
@@ -51,10 +51,10 @@ def plan_purge(name: str, places: Places, threshold_of: ThresholdOf) -> Plan:
     with places.open_gallery() as gallery:
         held = gallery.traces(name)
         resemblance = Resemblance(held, threshold_of)
-        negatives = resemblance.negatives(gallery)
+        negatives, alike = resemblance.negatives(gallery), resemblance.lookalikes(gallery)
         path = gallery.path
     scans = _forget_in_scans(places, held, resemblance, only_count=True)
-    return _plan(held, len(negatives), scans, resemblance, index_care.files(path), backups.paths(path))
+    return _plan(held, len(negatives), scans, resemblance, alike, index_care.files(path), backups.paths(path))
 
 
 def purge(name: str, places: Places, threshold_of: ThresholdOf, *, delete_backups: bool = False) -> Receipt:
@@ -87,7 +87,7 @@ def purge(name: str, places: Places, threshold_of: ThresholdOf, *, delete_backup
         except UnknownPersonError as error:
             unknown, held = error, _nobody(name)
         resemblance = Resemblance(held, threshold_of)
-        negatives = resemblance.negatives(gallery)
+        negatives, alike = resemblance.negatives(gallery), resemblance.lookalikes(gallery)
         # The gallery comes last: whatever fails before, the person is still there to be purged.
         scans = Forgotten() if unknown else _forget_in_scans(places, held, resemblance)
         rows = index_care.rows_of(path, held.person_ids)
@@ -110,7 +110,7 @@ def purge(name: str, places: Places, threshold_of: ThresholdOf, *, delete_backup
     if delete_backups and any(copy.is_backup for copy in copies):
         copies, new_backup = _without_backups(copies, places)
     return Receipt(
-        plan=_plan(held, len(negatives), scans, resemblance, dict.fromkeys(removed), backups.paths(path)),
+        plan=_plan(held, len(negatives), scans, resemblance, alike, dict.fromkeys(removed), backups.paths(path)),
         looked_for=_counted(needles, held),
         files=files.searched(is_rewritten=is_rewritten),
         copies=tuple(copies),
@@ -142,7 +142,8 @@ def _without_backups(copies: Iterable[HeldCopy], places: Places) -> tuple[list[H
     left = []
     for copy in copies:
         if copy.is_backup:
-            copy.path.unlink(missing_ok=True)
+            with translated(str(copy.path)):
+                copy.path.unlink(missing_ok=True)
         left.append(replace(copy, is_deleted=copy.is_backup))
     with places.open_gallery() as gallery:
         return left, backups.make(gallery._connection, gallery.path, "people purge").path
@@ -157,6 +158,7 @@ def _plan(
     negatives: int,
     scans: Forgotten,
     resemblance: Resemblance,
+    lookalikes: tuple[Lookalike, ...],
     search_files: Iterable[Path],
     kept_backups: Iterable[Path],
 ) -> Plan:
@@ -169,6 +171,7 @@ def _plan(
         scans=scans,
         unmeasured=resemblance.unmeasured,
         uncompared=resemblance.uncompared,
+        lookalikes=lookalikes,
         search_files=tuple(search_files),
         backups=tuple(kept_backups),
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
 from facecli.scans.forgetting import Forgotten
+from facecli.services.purging.resemblance import Lookalike
 
 NeedleKind: TypeAlias = Literal["vectors", "names", "crops", "paths of photos", "hashes of photos", "consents", "keys"]
 
@@ -50,6 +51,8 @@ class SearchedFile:
     chance : int
         Places that hold the few bytes of a short name, and are none: the file was written anew from its rows, or is
         no database.
+    is_unread : bool
+        Whether it cannot be read: nobody knows what is in it.
     """
 
     path: Path
@@ -57,6 +60,7 @@ class SearchedFile:
     found: Mapping[NeedleKind, int]
     remainders: tuple[Remainder, ...] = ()
     chance: int = 0
+    is_unread: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,8 @@ class Plan:
         Models whose scores were not measured: all that scans found by these is forgotten.
     uncompared : tuple of str
         Models that nobody of these was enrolled with: what scans found by these alone cannot be compared with them.
+    lookalikes : tuple of Lookalike
+        Who may be the same person under another name, and stays.
     search_files : tuple of Path
     backups : tuple of Path
         Files in the folder of backups, whoever they hold.
@@ -102,6 +108,7 @@ class Plan:
     scans: Forgotten
     unmeasured: tuple[str, ...]
     uncompared: tuple[str, ...]
+    lookalikes: tuple[Lookalike, ...]
     search_files: tuple[Path, ...]
     backups: tuple[Path, ...]
 
@@ -138,6 +145,11 @@ class Receipt:
     def found(self) -> int:
         """How many places hold what should be gone."""
         return sum(sum(file.found.values()) for file in self.files)
+
+    @property
+    def unread(self) -> tuple[Path, ...]:
+        """Files that could not be looked through."""
+        return tuple(file.path for file in self.files if file.is_unread)
 
     @property
     def size_bytes(self) -> int:

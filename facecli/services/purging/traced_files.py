@@ -33,6 +33,7 @@ class _Search:
     """What was found in one file."""
 
     size_bytes: int = 0
+    is_unread: bool = False
     found: Counter[int] = field(default_factory=Counter)
     explained: Counter[tuple[int, str]] = field(default_factory=Counter)
 
@@ -99,7 +100,7 @@ class TracedFiles:
             for (number, where), count in search.explained.items():
                 remainders[self._needles[number].kind, where] += count
             left = tuple(Remainder(kind, count, where) for (kind, where), count in sorted(remainders.items()))
-            result.append(SearchedFile(path, search.size_bytes, dict(found), left, chance))
+            result.append(SearchedFile(path, search.size_bytes, dict(found), left, chance, search.is_unread))
         return tuple(result)
 
     def copies(self, backups: Iterable[Path]) -> list[HeldCopy]:
@@ -125,11 +126,15 @@ class TracedFiles:
         """Search files; what is found in those of a database may be in rows that are to stay."""
         places: dict[Path, list[Place]] = {}
         for path in paths:
-            with suppress(FileNotFoundError):
+            try:
                 size, hits = self._search.in_file(path)
                 self._found[path] = _Search(size)
                 if hits:
                     places[path] = _places(path, hits, self._search.needles)
+            except FileNotFoundError:
+                continue
+            except OSError:
+                self._found[path] = _Search(is_unread=True)
         if not places:
             return
         explain = _unexplained
