@@ -24,6 +24,7 @@ from purge_histories import checked_history  # it lies beside the tests
 
 MODEL = "m"
 PHOTOS = 10
+ENCRYPTED = 5  # every fifth
 
 
 def main() -> None:
@@ -36,8 +37,10 @@ def main() -> None:
     receipts = 0
     for seed in range(wishes.first, wishes.first + wishes.histories):
         with tempfile.TemporaryDirectory() as folder:
-            receipts += checked_history(Path(folder), seed, dimension=(128, 512)[seed % 2])
-    print(f"{wishes.histories} histories, {receipts} receipts checked, none contradicted")
+            receipts += checked_history(
+                Path(folder), seed, dimension=(128, 512)[seed % 2], encrypted=seed % ENCRYPTED == 0
+            )
+        print(f"{seed - wishes.first + 1} histories, {receipts} receipts checked, none contradicted", flush=True)
     if wishes.templates:
         with tempfile.TemporaryDirectory() as folder:
             _time(Path(folder), wishes.templates)

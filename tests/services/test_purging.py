@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from purge_histories import checked_history
 
 from facecli.errors import FacecliError, UnknownPersonError
 from facecli.gallery import backups, loading
@@ -596,8 +597,6 @@ def test_a_file_that_cannot_be_read_is_told_of(house, monkeypatch):
     assert house.purge("Theodora").unread == (house.cache / "odd",)
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_whatever_happened_before(tmp_path, seed):
-    from purge_histories import checked_history
-
-    assert checked_history(tmp_path, seed) > 0
+@pytest.mark.parametrize(("seed", "encrypted"), [(0, False), (1, False), (2, True)])
+def test_whatever_happened_before(tmp_path, seed, encrypted):
+    assert checked_history(tmp_path, seed, encrypted=encrypted) > 0
