@@ -160,6 +160,7 @@ class GalleryInfo:
     read_only : bool
     thresholds : tuple of StoredThreshold
         The last one estimated for each model.
+    is_encrypted : bool
     problems : tuple of str, optional
         What the integrity check found, nothing if all is well; None if it was not asked for.
     """
@@ -172,4 +173,5 @@ class GalleryInfo:
     revision: int
     read_only: bool
     thresholds: tuple[StoredThreshold, ...] = ()
+    is_encrypted: bool = False
     problems: tuple[str, ...] | None = None

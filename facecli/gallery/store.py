@@ -497,6 +497,7 @@ class Gallery:
                 size_bytes=sum(file.stat().st_size for file in files if file.exists()),
                 revision=rows.revision(connection, self.path),
                 read_only=self.read_only,
+                is_encrypted=self.is_encrypted,
                 thresholds=tuple(calibration_rows.thresholds(connection)),
                 problems=soundness.problems(connection, self.path) if check else None,
             )

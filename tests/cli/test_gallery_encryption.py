@@ -83,6 +83,19 @@ def test_what_cannot_be_is_refused(run, gallery: Path, arguments, message) -> No
     assert gallery.read_bytes() == before
 
 
+def test_backups_in_the_clear_are_named_and_deleted(run, gallery: Path, monkeypatch) -> None:
+    run("gallery", "backup")
+    folder = Path(f"{gallery}.backups")
+    monkeypatch.setenv("FACECLI_PASSPHRASE", "correct horse")
+    assert f"1 backup stays in the clear in {folder}" in run("gallery", "encrypt").err
+    run("gallery", "decrypt")
+    assert any(b"Obama" in path.read_bytes() for path in folder.iterdir())
+    assert "in the clear" not in run("gallery", "encrypt", "--delete-backups").err
+    (path,) = folder.iterdir()
+    assert b"Obama" not in path.read_bytes()
+    assert run("gallery", "restore", "--yes").code == 0
+
+
 def test_a_short_passphrase_is_refused(run, gallery: Path, monkeypatch) -> None:
     monkeypatch.setenv("FACECLI_PASSPHRASE", "horse")
     assert "a passphrase of 5 characters is too short" in run("gallery", "encrypt").err

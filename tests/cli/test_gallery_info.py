@@ -20,6 +20,7 @@ def test_info(run, gallery: Path) -> None:
         "size": None,
         "schema version": len(MIGRATIONS),
         "revision": 3,
+        "encrypted": "no",
         "writable": "yes",
         "problems": "none",
     }

@@ -35,7 +35,16 @@ By = Annotated[
 
 
 @command()
-def encrypt(call: Call, by: By = None) -> int:
+def encrypt(
+    call: Call,
+    by: By = None,
+    delete_backups: Annotated[
+        bool,
+        typer.Option(
+            "--delete-backups", help="Delete the backups beside it, which stay in the clear, and make a new one."
+        ),
+    ] = False,
+) -> int:
     """Encrypt the gallery: names, faces, file names and the log of changes, with AES-256-GCM and a key for each person.
 
     Whoever has the file without the secret learns how many people there are, and not who. Nobody can open it when the
@@ -44,7 +53,7 @@ def encrypt(call: Call, by: By = None) -> int:
     them.
     """
     from facecli.app import App
-    from facecli.gallery import index_care, sealing
+    from facecli.gallery import backups, index_care, sealing
     from facecli.services import secrets
 
     kind = _kind(by, call.settings.key_file)
@@ -53,11 +62,20 @@ def encrypt(call: Call, by: By = None) -> int:
         secret = secrets.new_secret(kind, call.settings.key_file, salt, variable=secrets.PASSPHRASE)
         is_done = sealing.encrypt(gallery, kind, secret, salt=salt)
         index_care.remove(gallery.path)
+        old = backups.paths(gallery.path)
+        if delete_backups and old:
+            backups.make(gallery._connection, gallery.path, "gallery encrypt")
+            for path in old:
+                path.unlink(missing_ok=True)
+            old = []
     if not call.quiet:
         say(f"encrypted {gallery.path}; keep the {_WORDS[kind]} safe: without it nobody can open the gallery")
         say(
             f"faces that scans have found lie unencrypted in {call.settings.state_dir}; see: facecli scans forget --all"
         )
+        if old:
+            count = "1 backup stays" if len(old) == 1 else f"{len(old)} backups stay"
+            say(f"{count} in the clear in {old[0].parent}: delete them, or encrypt with --delete-backups")
     _warn_of_readers(is_done)
     return 0
 

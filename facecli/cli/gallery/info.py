@@ -32,6 +32,7 @@ def info(
         {"what": "size", "value": f"{about.size_bytes:,} bytes"},
         {"what": "schema version", "value": about.schema_version},
         {"what": "revision", "value": about.revision},
+        {"what": "encrypted", "value": "yes" if about.is_encrypted else "no"},
         {"what": "writable", "value": "no" if about.read_only else "yes"},
     ]
     if about.problems is not None:
