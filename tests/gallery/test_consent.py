@@ -12,6 +12,7 @@ from facecli.errors import GalleryCorruptError, InputError
 from facecli.gallery import loading, person_rows
 from facecli.gallery.consent import MAX_BASIS_LENGTH, MAX_NOTE_LENGTH, Consent, read_expiry, today
 from facecli.gallery.loading import load
+from facecli.gallery.sealing import encrypt
 from facecli.gallery.search import GallerySearch
 from facecli.gallery.stamp import stamp_of
 from facecli.gallery.store import Gallery
@@ -252,6 +253,20 @@ def test_consent_that_cannot_be_read_is_not_taken_for_none(gallery, template):
         assert caught.value.hint.endswith("facecli people consent Bo --clear")
     say(gallery, "Bo", None)
     assert len(gallery.matrix("sface").names) == 3
+
+
+def test_it_ends_in_an_encrypted_gallery_too(tmp_path, template):
+    key = bytes(range(32))
+    with Gallery.open(tmp_path / "g.db", create=True) as gallery:
+        enrol(gallery, template)
+        say(gallery, "Bo", Consent("signed form", expires=NOW))
+        encrypt(gallery, "key_file", key)
+        say(gallery, "Cy", Consent("signed form", expires=NOW + DAY))
+    assert b"signed form" not in (tmp_path / "g.db").read_bytes()
+    with Gallery.open(tmp_path / "g.db", ask_secret=lambda _: key) as gallery:
+        gallery.today = lambda: NOW
+        assert [person.name for person in gallery.expired_people()] == ["Bo"]
+        assert set(gallery.matrix("sface").names.values()) == {"Ana", "Cy"}
 
 
 def test_all_of_a_group_with_one_consent_expire(gallery, template):
