@@ -128,7 +128,7 @@ def undo(gallery: Gallery, event_ids: Sequence[int], *, dry_run: bool = False) -
         As `facecli.gallery.edit.Edit.undo`.
     """
     entries: list[Entry] = []
-    with suppress(_OnlyTriedError), gallery.edits(UNDO) as begin:
+    with suppress(_OnlyTriedError), gallery.edits(UNDO, back_up=not dry_run) as begin:
         for event_id in event_ids:
             edit = begin()
             edit.undo(event_id)

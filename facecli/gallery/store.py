@@ -184,9 +184,12 @@ class Gallery:
             edit.finish()
 
     @contextmanager
-    def edits(self, command: str) -> Iterator[Callable[[], Edit]]:
-        """As `edit`, for several events: what the block gets begins one, to be ended with `Edit.finish`."""
-        if not self.read_only:
+    def edits(self, command: str, *, back_up: bool = True) -> Iterator[Callable[[], Edit]]:
+        """As `edit`, for several events: what the block gets begins one, to be ended with `Edit.finish`.
+
+        Without `back_up` no backup is made before, for what only tries.
+        """
+        if back_up and not self.read_only:
             backups.before_change(self._connection, self.path, command, self._keep_backups)
         with self._changing():
             yield lambda: Edit(self._connection, self.path, command, _now())

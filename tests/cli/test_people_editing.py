@@ -267,8 +267,10 @@ def test_undo_several_or_none(run, gallery: Path) -> None:
         "error: event 4 cannot be undone: event 5 has changed Barack since\n"
         "  hint: Undo event 5 first: facecli people undo 5\n"
     )
+    files = {path.name: path.stat().st_mtime_ns for path in gallery.parent.iterdir()}
     tried = run("people", "undo", "5", "4", "--dry-run")
     assert (tried.code, tried.err) == (0, "nothing was changed\n")
+    assert {path.name: path.stat().st_mtime_ns for path in gallery.parent.iterdir()} == files
     assert owners(run) == before
     assert len(run("people", "history", "-f", "jsonl").records) == 5
 

@@ -8,6 +8,7 @@ import pytest
 from facecli.errors import GalleryError, ModelMismatchError, UsageError
 from facecli.gallery.records import NewTemplate
 from facecli.gallery.store import Gallery
+from facecli.gallery.stranger_searches import sample_searches
 from facecli.services import people_edits
 from facecli.types import Embedding
 
@@ -100,3 +101,23 @@ def test_a_merge_of_two_people(people):
     people_edits.merge(people, "Bo", "Ana")
     assert owned(people, "Ana") == [1, 2, 3, 4, 5, 6, 7, 8]
     assert [each.name for each in people.people()] == ["Ana"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda gallery: people_edits.merge(gallery, "p1", "p2"),
+        lambda gallery: people_edits.move(gallery, [1, 2], "p3"),
+        lambda gallery: people_edits.split(gallery, "p1", "new", [4]),
+    ],
+)
+def test_what_places_the_threshold_is_not_taken_from_before(gallery, change):
+    for person in range(4):
+        gallery.add_templates(f"p{person}", [template(3 * person + photo, person + photo) for photo in range(3)])
+    before = sample_searches(gallery.matrix("a"))
+    change(gallery)
+    matrix = gallery.matrix("a")
+    found, anew = sample_searches(matrix, before), sample_searches(matrix)
+    assert found.scores.tolist() == anew.scores.tolist()
+    assert found.nearest_person_ids.tolist() == anew.nearest_person_ids.tolist()
+    assert found.template_ids.tolist() == anew.template_ids.tolist()
