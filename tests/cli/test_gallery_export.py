@@ -51,3 +51,11 @@ def test_some_people_alone_and_with_their_history(run, gallery, home):
 def test_there_has_to_be_a_gallery(run, home):
     assert run("gallery", "export", "people.zip").code == 5
     assert not (home / "people.zip").exists()
+
+
+def test_an_encrypted_gallery_gives_an_archive_that_is_not(run, gallery, home):
+    assert run("gallery", "encrypt", "--key-file", "key").code == 0
+    done = run("gallery", "export", "people.zip", "Barack Obama", "--key-file", "key")
+    assert done.code == 0
+    assert "warning: the gallery is encrypted, and people.zip is not\n" in done.err
+    assert b"Barack Obama" in (home / "people.zip").read_bytes()

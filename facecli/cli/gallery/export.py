@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from facecli.cli.messages import say
+from facecli.cli.messages import say, warn
 from facecli.cli.options import Call, command
 from facecli.errors import UsageError
 
@@ -47,6 +47,7 @@ def export(
         )
     with App(call.settings).open_gallery() as gallery, private_file(file) as stream:
         manifest = export_gallery(gallery, stream, names or (), with_crops=crops, with_history=history)
+        is_encrypted = gallery.is_encrypted
     rows: list[dict[str, object]] = [
         {"what": "path", "value": str(file)},
         {"what": "people", "value": manifest.people},
@@ -55,6 +56,8 @@ def export(
         {"what": "size", "value": f"{file.stat().st_size:,} bytes"},
     ]
     write_rows(call, rows, ("what", "value"))
+    if is_encrypted:
+        warn(f"the gallery is encrypted, and {file} is not")
     if not call.quiet:
         say(f"exported to {file}; whoever can read it can search for these people")
     return 0
