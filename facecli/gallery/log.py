@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from facecli.errors import UnknownPersonError
-from facecli.gallery import history, person_rows
+from facecli.gallery import history, past, person_rows
 from facecli.gallery.history import Event
 from facecli.gallery.names import near_names, normalise_name
 from facecli.gallery.store import Gallery
@@ -71,14 +71,14 @@ def read_log(gallery: Gallery, name: str | None = None, limit: int | None = None
     """
     connection: sqlite3.Connection = gallery._connection
     with translated(gallery.path), transaction(connection, "DEFERRED"):
-        undoings = history.undoings(connection)
+        undoings = past.undoings(connection)
         if name is None:
             found = connection.execute(
                 "SELECT event_id FROM events ORDER BY event_id DESC LIMIT ?", (-1 if limit is None else limit,)
             )
             ids = [row[0] for row in found]
         else:
-            about = _events_about(connection, gallery.path, normalise_name(name), history.undone(undoings))
+            about = _events_about(connection, gallery.path, normalise_name(name), past.undone(undoings))
             ids = sorted(about, reverse=True)[:limit]
         return _entries(connection, gallery.path, ids, undoings)
 
@@ -93,7 +93,7 @@ def read_event(gallery: Gallery, event_id: int) -> Entry:
     """
     connection: sqlite3.Connection = gallery._connection
     with translated(gallery.path), transaction(connection, "DEFERRED"):
-        return _entries(connection, gallery.path, [event_id], history.undoings(connection))[0]
+        return _entries(connection, gallery.path, [event_id], past.undoings(connection))[0]
 
 
 def newest_event(gallery: Gallery) -> int | None:
@@ -134,7 +134,7 @@ def undo(gallery: Gallery, event_ids: Sequence[int], *, dry_run: bool = False) -
             edit.undo(event_id)
             if (made := edit.finish()) is not None:
                 connection = gallery._connection
-                entries += _entries(connection, gallery.path, [made.event_id], history.undoings(connection))
+                entries += _entries(connection, gallery.path, [made.event_id], past.undoings(connection))
         if dry_run:
             raise _OnlyTriedError
     return entries
@@ -143,7 +143,7 @@ def undo(gallery: Gallery, event_ids: Sequence[int], *, dry_run: bool = False) -
 def _entries(
     connection: sqlite3.Connection, path: str, event_ids: Sequence[int], undoings: Mapping[int, int]
 ) -> list[Entry]:
-    undone = history.undone(undoings)
+    undone = past.undone(undoings)
 
     def entry(event_id: int) -> Entry:
         origin, is_again = event_id, True
@@ -152,7 +152,7 @@ def _entries(
         event = next(history.events(connection, path, event_id))
         return Entry(
             event=event,
-            names={person_id: history.name_at(connection, person_id, event_id) for person_id in event.people},
+            names={person_id: past.name_at(connection, person_id, event_id) for person_id in event.people},
             negative_ids=_negative_ids(connection, event_id),
             origin=None if origin == event_id else entry(origin),
             is_again=is_again and origin != event_id,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from facecli.errors import GalleryError
-from facecli.gallery import history, rows
+from facecli.gallery import history, past, rows
 from facecli.gallery.history import Change, Event, Subject
 
 
@@ -36,7 +36,7 @@ def event_to_undo(connection: sqlite3.Connection, path: str, event_id: int) -> E
     changed = [key for key, after in left.items() if rows.value(connection, *key) != after]
     if not changed:
         return event
-    undone = history.undone(history.undoings(connection))
+    undone = past.undone(past.undoings(connection))
     by = undone.get(event_id)
     if by is not None:
         raise _cannot_undo(event_id, f"event {by} has undone it already", f"To do it again: facecli people undo {by}")
@@ -54,7 +54,7 @@ def _refuse_destroyed(connection: sqlite3.Connection, event_id: int, change: Cha
         person_id = change.before
     else:
         person_id = change.subject_id
-    if person_id is not None and history.is_purged(connection, int(person_id)):
+    if person_id is not None and past.is_purged(connection, int(person_id)):
         raise _cannot_undo(event_id, "somebody it concerns was purged, whom nothing brings back")
 
 
@@ -62,7 +62,7 @@ def _last_event(
     connection: sqlite3.Connection, subject: Subject, subject_id: int, undone: Mapping[int, int], since: int | None
 ) -> int:
     """Return the event to name: the last one that stands, or, where none does, the last one."""
-    standing = history.standing_event(connection, subject, subject_id, undone, since or 0)
+    standing = past.standing_event(connection, subject, subject_id, undone, since or 0)
     return standing or history.last_event(connection, subject, subject_id) or 0
 
 
@@ -71,7 +71,7 @@ def _called(connection: sqlite3.Connection, subject: Subject, subject_id: int) -
 
 
 def _name(connection: sqlite3.Connection, person_id: int) -> str:
-    return history.name_at(connection, person_id) or f"person {person_id}"
+    return past.name_at(connection, person_id) or f"person {person_id}"
 
 
 @contextmanager
@@ -107,7 +107,7 @@ def refuse_leaving(connection: sqlite3.Connection, person_id: int, since: int | 
     has_consent = rows.value(connection, "consent", person_id) is not None
     if not owned and not has_consent:
         return
-    name, undone = _name(connection, person_id), history.undone(history.undoings(connection))
+    name, undone = _name(connection, person_id), past.undone(past.undoings(connection))
     if owned:
         last = max(_last_event(connection, "owner", template_id, undone, since) for template_id in owned)
         what = f"{name} a template"
@@ -118,7 +118,7 @@ def refuse_leaving(connection: sqlite3.Connection, person_id: int, since: int | 
 
 def gone_error(connection: sqlite3.Connection, path: str, person_id: int, since: int | None) -> GalleryError:
     """Return the error for what needs a person who is not there, such as the event `since` that is being undone."""
-    undone = history.undone(history.undoings(connection))
+    undone = past.undone(past.undoings(connection))
     last = _last_event(connection, "name", person_id, undone, since)
     if not last:
         return GalleryError(f"there is no person {person_id} in {path}", code="unknown_person")
