@@ -585,16 +585,20 @@ def test_who_may_be_the_same_person_is_named(house):
 
 def test_a_file_that_cannot_be_read_is_told_of(house, monkeypatch):
     house.enrol("Theodora", photo(1))
-    (house.cache / "odd").write_bytes(b"x")
-    real = ByteSearch.in_file
+    odd = [house.cache / "odd", house.folder / "people.db.odd"]
+    for path in odd:
+        path.write_bytes(b"x")
+    open_path = Path.open
 
-    def unreadable(search, path):
-        if path.name == "odd":
+    def opened(path, *words, **named):
+        if path in odd:
             raise PermissionError(13, "Permission denied")
-        return real(search, path)
+        return open_path(path, *words, **named)
 
-    monkeypatch.setattr(ByteSearch, "in_file", unreadable)
-    assert house.purge("Theodora").unread == (house.cache / "odd",)
+    monkeypatch.setattr(Path, "open", opened)
+    receipt = house.purge("Theodora")
+    assert receipt.unread == (odd[0],)
+    assert [(each.path, each.is_unread) for each in receipt.copies] == [(odd[1], True)]
 
 
 @pytest.mark.parametrize(("seed", "encrypted"), [(0, False), (1, False), (2, True)])

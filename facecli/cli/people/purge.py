@@ -76,7 +76,7 @@ def _say(call: Call, name: str, receipt: Receipt) -> None:
     kept = [copy for copy in receipt.copies if not copy.is_deleted]
     for copy in kept:
         how = "delete it with --backups" if copy.is_backup else "delete it if it is not needed"
-        warn(f"{copy.path} still holds {name}: {how}")
+        warn(f"{copy.path} {'cannot be read and may hold' if copy.is_unread else 'still holds'} {name}: {how}")
     for alike in receipt.plan.lookalikes:
         warn(f"{alike.name} may be the same person (score {alike.score:.2f}), and stays")
     if receipt.unread:
@@ -170,7 +170,8 @@ def _file_row(file: SearchedFile) -> dict[str, Any]:
 
 def _copy_row(copy: HeldCopy) -> dict[str, Any]:
     what = "backup" if copy.is_backup else "file beside the gallery"
-    return {"what": f"{what} that {'held' if copy.is_deleted else 'still holds'} the person", "value": str(copy.path)}
+    holds = "held" if copy.is_deleted else "may hold" if copy.is_unread else "still holds"
+    return {"what": f"{what} that {holds} the person", "value": str(copy.path)}
 
 
 def _count(count: int, what: str) -> str:

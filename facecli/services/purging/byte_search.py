@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import mmap
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -70,12 +71,16 @@ class ByteSearch:
         OSError
             If it cannot be read.
         """
-        with path.open("rb") as file:
-            size = file.seek(0, 2)
-            if not size:  # which cannot be mapped
-                return 0, []
-            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-                return len(mapped), list(self.in_bytes(mapped))
+        with _mapped(path) as data:
+            return len(data), list(self.in_bytes(data))
+
+    def is_any_in(self, path: Path, needles: Container[int]) -> bool:
+        """Say whether a file holds any of some needles, given by number; it is read up to the first.
+
+        For the same files, with the same errors as `in_file`.
+        """
+        with _mapped(path) as data:
+            return any(hit.needle in needles for hit in self.in_bytes(data))
 
     def in_bytes(self, data: bytes | mmap.mmap) -> Iterator[Hit]:
         """Yield where the needles are."""
@@ -119,6 +124,16 @@ class ByteSearch:
         at[at == len(self._keys)] = 0
         anchors: NDArray[np.int64] = places[self._keys[at] == keys]
         return anchors
+
+
+@contextmanager
+def _mapped(path: Path) -> Iterator[bytes | mmap.mmap]:
+    with path.open("rb") as file:
+        if not file.seek(0, 2):  # which cannot be mapped
+            yield b""
+            return
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+            yield mapped
 
 
 def runs(data: bytes, step: int = RUN_BYTES) -> list[bytes]:

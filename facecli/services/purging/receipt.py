@@ -72,11 +72,14 @@ class HeldCopy:
     path : Path
     is_backup : bool
     is_deleted : bool
+    is_unread : bool
+        Whether it cannot be read: then nobody knows.
     """
 
     path: Path
     is_backup: bool
     is_deleted: bool = False
+    is_unread: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,8 +105,8 @@ class TracedFiles:
 
     def copies(self, backups: Iterable[Path]) -> list[HeldCopy]:
         """Return which files beside the gallery that are no part of it, and which backups, hold what was destroyed."""
-        kinds = {needle.kind for needle in self._needles}
-        telling = (_TELLING & kinds) or {"names"}
+        kinds = (_TELLING & {needle.kind for needle in self._needles}) or {"names"}
+        telling = {number for number, needle in enumerate(self._needles) if needle.kind in kinds}
         kept = list(backups)
         beside = (self._gallery.name, f".{self._gallery.name}")
         others = [
@@ -116,10 +116,13 @@ class TracedFiles:
         ]
         found = []
         for path in chain(kept, others):
-            with suppress(OSError):
-                _, hits = self._search.in_file(path)
-                if any(self._needles[hit.needle].kind in telling for hit in hits):
+            try:
+                if self._search.is_any_in(path, telling):
                     found.append(HeldCopy(path, path in kept))
+            except FileNotFoundError:
+                continue
+            except OSError:
+                found.append(HeldCopy(path, path in kept, is_unread=True))
         return found
 
     def _search_all(self, paths: Iterable[Path], database: Path | None = None) -> None:
