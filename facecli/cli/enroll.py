@@ -10,6 +10,7 @@ import typer
 
 from facecli.cli.messages import SOME_FAILED, say
 from facecli.cli.options import Call, chosen, command
+from facecli.cli.other_models import say_unseen
 
 if TYPE_CHECKING:
     from facecli.app import App
@@ -92,6 +93,8 @@ def enroll(
                 outcomes.append(outcome)
                 progress.advance()
             after = _newest_event(gallery)
+            if gallery is not None:
+                say_unseen(call, gallery, app.embedder_manifest.model_id)
     finally:
         if outcomes:  # what is enrolled stays so, whatever ended the call
             write_rows(call, [_row(outcome) for outcome in outcomes], COLUMNS)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from facecli.cli.messages import say, warn
 from facecli.cli.options import Annotate, Call, FailUnknown, FilesFrom, Images, Nul, Recursive, command
+from facecli.cli.other_models import say_unseen
 from facecli.cli.people.consent import say_expired
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def identify(
         decisions = app.decisions(gallery, search)
         say_rule(call, decisions.rule())
         say_expired(call, gallery)
+        say_unseen(call, gallery, app.embedder_manifest.model_id)
         analyses = identify_photos(
             sources,
             analyser,

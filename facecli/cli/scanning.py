@@ -15,6 +15,7 @@ from facecli.app import App
 from facecli.cli.identify import say_rule
 from facecli.cli.messages import say, warn
 from facecli.cli.options import Call
+from facecli.cli.other_models import say_unseen
 from facecli.cli.output import appended, check_output
 from facecli.cli.people.consent import say_expired
 from facecli.cli.photo_report import PhotoReport, write_photos
@@ -99,6 +100,7 @@ class _Scanning:
         rule = decisions.rule()
         say_rule(self._call, rule)
         self._expired = say_expired(self._call, self._gallery)
+        say_unseen(self._call, self._gallery, matrix.model_id)
         photos = self._photos(sources, self._begun(interrupted, sources, rule))
         del sources  # a plan of many photos is not needed in memory any more
         report = PhotoReport(

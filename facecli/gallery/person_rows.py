@@ -182,6 +182,20 @@ def consent(connection: sqlite3.Connection, path: str, person_id: int) -> str | 
     return None if row[3] is None else codec_of(connection).text_out(person_id, row[3], "consent")
 
 
+def count_without(connection: sqlite3.Connection, model_id: str) -> int:
+    """Return how many people have templates, but none of a model."""
+    # The sum of its checksums says that a model is searched; mostly it is the only one.
+    if not connection.execute("SELECT 1 FROM models WHERE model_id <> ? AND digest <> 0", (model_id,)).fetchone():
+        return 0
+    (count,) = connection.execute(
+        "SELECT count(*) FROM people WHERE EXISTS (SELECT 1 FROM templates"
+        " WHERE templates.person_id = people.person_id AND is_negative = 0) AND NOT EXISTS (SELECT 1 FROM templates"
+        " WHERE templates.person_id = people.person_id AND is_negative = 0 AND model_id = ?)",
+        (model_id,),
+    ).fetchone()
+    return int(count)
+
+
 def enrolled_at(connection: sqlite3.Connection, person_id: int) -> str | None:
     """Return since when a person is enrolled, ISO 8601; None if they are not."""
     row = connection.execute("SELECT created_at FROM people WHERE person_id = ?", (person_id,)).fetchone()

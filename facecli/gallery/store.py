@@ -438,6 +438,11 @@ class Gallery:
             self._opened.execute("VACUUM")
         return self.empty_log()
 
+    def people_without(self, model_id: str) -> int:
+        """Return how many people have templates, but none of a model: no search with it finds them."""
+        with translated(self.path):
+            return person_rows.count_without(self._connection, model_id)
+
     def photo_owners(self, content_hash: str, box_xyxy: FloatArray) -> tuple[str, ...]:
         """Return who has templates of a face, given by photo (SHA-256, hex) and box; the first enrolled first."""
         with self._reading():

@@ -10,6 +10,7 @@ import typer
 from facecli.cli.documents import Report
 from facecli.cli.messages import SOME_FAILED, say, warn
 from facecli.cli.options import Call, command
+from facecli.cli.people.events import say_event
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -134,8 +135,7 @@ def _say_what_next(call: Call, gallery: Gallery, edit: Edit, to: str, model_id: 
     if call.quiet:
         return
     for each in edits:
-        if each.event is not None:
-            say(f"event {each.event.event_id}; take it back with: facecli people undo {each.event.event_id}")
+        say_event(call, each.event)
     left = [each for each in gallery.info().templates if each != model_id]
     if left:
         say(f"templates of {' and '.join(left)} are still there; drop them with --drop-old when all is well")
