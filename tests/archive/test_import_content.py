@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from archives import JPEG, SINCE, archived, contents, export, import_archive, new_template, write
@@ -91,6 +96,33 @@ def test_what_fails_late_leaves_nothing(gallery):
         import_content(gallery, content)
     assert [person.name for person in gallery.people()] == ["Zoe"]
     assert len(gallery.events()) == 1
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="POSIX kills")
+def test_a_kill_in_the_middle_leaves_the_gallery_as_it_was(tmp_path):
+    path = tmp_path / "g.db"
+    with Gallery.open(path, create=True) as gallery:
+        gallery.add_templates("Zoe", [new_template(9)])
+        before = contents(gallery)
+    code = (
+        "import os, signal, sys; sys.path.insert(0, sys.argv[2])\n"
+        "from archives import archived\n"
+        "from facecli.archive.format import ArchivedPerson\n"
+        "from facecli.gallery.store import Gallery\n"
+        "from facecli.services.gallery_import import Content, import_content\n"
+        "def killed():\n"
+        "    yield from (('sface@1', archived(number)) for number in range(300))\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "people = [ArchivedPerson('Ana', '2025-01-01T00:00:00Z')]\n"
+        "with Gallery.open(sys.argv[1]) as gallery:\n"
+        "    gallery._connection.execute('PRAGMA cache_size = 1')  # so that pages reach the disk before\n"
+        "    import_content(gallery, Content('a.zip', {'sface@1': 8}, people, killed()))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, path, Path(__file__).parent], check=False, capture_output=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    with Gallery.open(path) as gallery:
+        assert contents(gallery) == before
+        assert gallery.info(check=True).problems == ()
 
 
 def test_another_model_is_refused_unless_it_is_wanted(tmp_path, gallery):

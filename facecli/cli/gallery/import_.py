@@ -68,8 +68,8 @@ def import_(
 
     A face that a person has already is not added again. A .npz file holds arrays "embeddings" (N, D) and "names" (N),
     a .csv file columns "name" and "embedding", or "e0", "e1" and so on; either may hold "sources", "qualities" and
-    "model" (.csv: "source", "quality"). Photos, in one folder a person or called NAME.jpg, are enrolled: see "facecli
-    enroll".
+    "model" (.csv: "source", "quality"). Encodings of face_recognition are --model dlib-resnet --raw. Photos, in one
+    folder a person or called NAME.jpg, are enrolled: see "facecli enroll".
     """
     from facecli.app import App
     from facecli.cli.output import write_rows
@@ -89,6 +89,8 @@ def import_(
     write_rows(call, [_row(person) for person in imported.people], COLUMNS)
     for model_id in unknown:
         warn(f"no embedder of this machine gives {model_id}: its templates are kept, and found by none")
+    if raw:
+        warn("vectors that facecli did not make score a little lower: more people are missed than its figures say")
     if not call.quiet:
         _say_sum(imported, source, call.settings.gallery_path, dry_run=dry_run)
         say_event(call, imported.event)
