@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from facecli.errors import GalleryError
-from facecli.gallery import backups
+from facecli.gallery import automatic_backups
 from facecli.gallery.codec import GalleryConnection
 from facecli.gallery.schema import MIGRATIONS, migrate, read_version
 from facecli.gallery.translation import missing_error, read_only_error, translated
@@ -83,7 +83,7 @@ def _connect_writer(path: str, create: bool, busy_timeout_s: float, keep_backups
         _configure(connection)
         if not create:
             _refuse_blank(connection, path)
-        backups.before_migration(connection, path, keep_backups)
+        automatic_backups.before_migration(connection, path, keep_backups)
         migrate(connection, path)
         switch_to_wal(connection, deadline)
     return connection

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from datetime import date
 from shlex import quote
 from typing import Any, Final
@@ -31,7 +32,7 @@ _PERSON: Final = """
 _ID: Final = "SELECT person_id FROM people"
 _LAST_ID: Final = "(SELECT seq FROM sqlite_sequence WHERE name = 'people')"
 _COUNT: Final = """
-    SELECT count(*) FROM templates INDEXED BY templates_by_model
+    SELECT count(*), coalesce(sum(person_id), 0) FROM templates INDEXED BY templates_by_model
     WHERE person_id IS NOT NULL AND is_negative = 0 AND model_id IN (SELECT model_id FROM models)
 """
 _SEALED: Final = "SELECT person_id, name, created_at, consent, checksum FROM people"
@@ -42,7 +43,7 @@ def people(connection: sqlite3.Connection, path: str) -> list[Person]:
     found = connection.execute(_PERSON).fetchall()
     if sum(row[-1] for row in found if isinstance(row[-1], int)) != _digest(connection):
         raise corrupt_error(path, "people are missing from it")
-    _refuse_miscounted(connection, path, sum(row[2] for row in found))
+    _refuse_miscounted(connection, path, [(row[0], row[2]) for row in found])
     return [_person(connection, row, path) for row in found]
 
 
@@ -54,17 +55,19 @@ def person(connection: sqlite3.Connection, path: str, name: str) -> Person | Non
     row = connection.execute(_PERSON + "WHERE person_id = ?", (person_id,)).fetchone()
     if row is None or codec_of(connection).text_out(person_id, row[1], "name") != name:
         raise corrupt_error(path, f"its index of names has {name} for person {person_id}")
-    _refuse_miscounted(connection, path, row[2], person_id)
+    _refuse_miscounted(connection, path, [(person_id, row[2])], person_id)
     return _person(connection, row, path)
 
 
-def _refuse_miscounted(connection: sqlite3.Connection, path: str, count: int, person_id: int | None = None) -> None:
-    """Refuse a number of templates, of somebody or of all, that one index gives and another one does not."""
+def _refuse_miscounted(
+    connection: sqlite3.Connection, path: str, counts: Sequence[tuple[int, int]], person_id: int | None = None
+) -> None:
+    """Refuse numbers of templates, by person, that one index gives and another one does not."""
     if person_id is None:
-        (expected,) = connection.execute(_COUNT).fetchone()
+        expected = connection.execute(_COUNT).fetchone()
     else:
-        (expected,) = connection.execute(f"{_COUNT} AND person_id = ?", (person_id,)).fetchone()
-    if count != expected:
+        expected = connection.execute(f"{_COUNT} AND person_id = ?", (person_id,)).fetchone()
+    if expected != (sum(count for _, count in counts), sum(each * count for each, count in counts)):
         raise corrupt_error(path, "its indexes contradict each other")
 
 

@@ -7,37 +7,27 @@ open is replaced, under the locks that keep every other process out, and with it
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
-import time
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import facecli
-from facecli.errors import GalleryCorruptError, GalleryError, GalleryLockedError
-from facecli.gallery import backups, history, rows
+from facecli.errors import GalleryCorruptError, GalleryError
+from facecli.gallery import history, rows
+from facecli.gallery.automatic_backups import PURGE
 from facecli.gallery.backups import Backup
-from facecli.gallery.copying import Contents, contents, copy, new_file, patience, problems, put_in_place, reading
+from facecli.gallery.copying import Contents, contents, copy, new_file, problems, reading
+from facecli.gallery.replacing import copy_damaged, open_present, replace_file, set_aside, write_into
 from facecli.gallery.schema import APPLICATION_ID
 from facecli.gallery.store import Gallery
 from facecli.gallery.translation import translated
 from facecli.gallery.vault import AskSecret
-from facecli.sqlite_file import (
-    RETRY_INTERVAL_S,
-    create_private,
-    locked_alone,
-    make_private_folder,
-    pragma,
-    primary_code,
-    transaction,
-)
+from facecli.sqlite_file import create_private, pragma, primary_code, transaction
 
 COMMAND: Final = "gallery restore"
-BUSY_TIMEOUT_S: Final = 10.0
-COMPANIONS: Final = ("-wal", "-shm", "-journal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,27 +126,19 @@ def _restore(gallery_path: str, source: Path, ask_secret: AskSecret | None) -> R
         with reading(source) as connection:
             copy(connection, str(source), staged)
         try:
-            with closing(_open(gallery_path)) as present:
+            with closing(open_present(gallery_path)) as present:
                 before = _look(present, gallery_path)
                 purged = _prepare(staged, source, before, ask_secret)
-                aside = _set_aside(present, gallery_path)
-                is_written = _write_into(present, staged, gallery_path)
+                aside = set_aside(present, gallery_path, COMMAND)
+                is_written = write_into(present, staged, gallery_path)
         except sqlite3.DatabaseError as error:
             if primary_code(error) not in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
                 raise
             purged = _prepare(staged, source, _Present(), ask_secret)
-            aside, is_written = _copy_damaged(path), False
+            aside, is_written = copy_damaged(path), False
         if not is_written:
-            _replace(staged, path)
+            replace_file(staged, path)
     return Restored(contents(path), aside, purged)
-
-
-def _open(gallery_path: str) -> sqlite3.Connection:
-    uri = f"{Path(gallery_path).as_uri()}?mode=rw"
-    connection = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA trusted_schema = OFF")
-    return connection
 
 
 def _look(present: sqlite3.Connection, gallery_path: str) -> _Present:
@@ -203,7 +185,7 @@ def _prepare(staged: Path, source: Path, before: _Present, ask_secret: AskSecret
         connection: sqlite3.Connection = gallery._connection
         again = _purged_since(connection, before)
         if again:
-            with gallery.edit(backups.PURGE) as edit:
+            with gallery.edit(PURGE) as edit:
                 for person_id in again:
                     edit.purge(person_id)
         with translated(str(staged)), transaction(connection):
@@ -230,65 +212,6 @@ def _purged_since(connection: sqlite3.Connection, before: _Present) -> list[int]
         ).fetchone()
         found.update(row or ())
     return sorted(found)
-
-
-def _set_aside(present: sqlite3.Connection, gallery_path: str) -> Backup | None:
-    if not present.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-        return None  # blank: just made, or by a process killed before it came to fill it
-    try:
-        return backups.make(present, gallery_path, COMMAND)
-    except GalleryCorruptError:
-        return backups.make(present, gallery_path, backups.DAMAGED)
-
-
-def _write_into(present: sqlite3.Connection, staged: Path, gallery_path: str) -> bool:
-    """Write a file's pages into an open gallery: one transaction, for whoever has it open too.
-
-    Returns
-    -------
-    bool
-        False if that cannot be done, as their pages differ in size.
-    """
-    with reading(staged) as source:
-        if pragma(source, "page_size") != pragma(present, "page_size"):
-            return False
-        source.backup(present, progress=patience(gallery_path))
-    # Waits for readers; if one stays, what was before is overwritten in the file some time later.
-    present.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-    return True
-
-
-def _replace(staged: Path, path: Path) -> None:
-    """Put a file in the place of one that no process can have open."""
-    deadline = time.monotonic() + BUSY_TIMEOUT_S
-    while True:
-        try:
-            with locked_alone(path):
-                for companion in COMPANIONS:  # of the old file; SQLite would take them for the new one's
-                    Path(f"{path}{companion}").unlink(missing_ok=True)
-                put_in_place(staged, path)
-                return
-        except BlockingIOError as error:
-            if time.monotonic() > deadline:
-                raise GalleryLockedError(
-                    f"the gallery {path} is in use by another process", hint="Wait until it is done and try again."
-                ) from error
-            time.sleep(RETRY_INTERVAL_S)
-
-
-def _copy_damaged(path: Path) -> Backup:
-    """Copy a file that SQLite cannot open, with its write-ahead log, as they are."""
-    aside = backups.named(str(path), backups.DAMAGED)
-    try:
-        make_private_folder(aside.path.parent)
-        for suffix in ("-wal", ""):
-            if Path(f"{path}{suffix}").exists():
-                with new_file(aside.path.parent, str(path)) as new:
-                    shutil.copyfile(f"{path}{suffix}", new)
-                    put_in_place(new, Path(f"{aside.path}{suffix}"))
-    except OSError as error:
-        raise backups.unwritten_error(aside.path, error) from error
-    return replace(aside, size_bytes=path.stat().st_size)
 
 
 def _damaged(source: Path, what: str) -> GalleryCorruptError:

@@ -355,6 +355,10 @@ def matrix(connection: sqlite3.Connection, path: str, model_id: str, today: date
     """
     counts = count_templates(connection, path)
     count = counts.pop(model_id, 0)
+    is_known = connection.execute("SELECT 1 FROM models WHERE model_id = ?", (model_id,)).fetchone()
+    dimension, digest = _model(connection, path, model_id) if count or is_known else (0, 0)
+    if not count and digest:  # an index that hides all of them is no empty gallery
+        raise corrupt_error(path, "its tables and indexes contradict each other")
     if not count and counts:
         others, name = " and ".join(counts), _name(model_id)
         again = f"facecli gallery reembed --to {name}"
@@ -365,8 +369,7 @@ def matrix(connection: sqlite3.Connection, path: str, model_id: str, today: date
             if other
             else f"It is from another version of {name}: {again}",
         )
-    dimension, digest = _model(connection, path, model_id) if count else (0, 0)
-    vectors = np.empty((count, dimension), np.float32)
+    vectors = np.empty((count, dimension if count else 0), np.float32)
     ids = np.empty((2, count), np.int64)
     cursor = connection.execute(
         "SELECT template_id, person_id, vector, checksum FROM templates INDEXED BY templates_by_model"

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from facecli.errors import GalleryError, GalleryLockedError, InputError
-from facecli.gallery import backups, calibration_rows, crops, history, person_rows, rows, soundness
+from facecli.gallery import automatic_backups, calibration_rows, crops, history, person_rows, rows, soundness
 from facecli.gallery.codec import GalleryConnection
 from facecli.gallery.connection import connect
 from facecli.gallery.consent import Consent, today
@@ -190,7 +190,7 @@ class Gallery:
         Without `back_up` no backup is made before, for what only tries.
         """
         if back_up and not self.read_only:
-            backups.before_change(self._connection, self.path, command, self._keep_backups)
+            automatic_backups.before_change(self._connection, self.path, command, self._keep_backups)
         with self._changing():
             yield lambda: Edit(self._connection, self.path, command, _now())
 

@@ -103,3 +103,19 @@ def test_a_day_begins_with_a_backup_unless_that_is_turned_off(run, gallery: Path
     run("people", "rename", "One", "Two")
     run("people", "rename", "Two", "Three")
     assert [path.name.split(".")[-2] for path in folder.iterdir()] == ["people-rename"]
+
+
+def test_a_gallery_that_lost_changes_is_told_by_its_backups(run, gallery: Path) -> None:
+    earlier = gallery.read_bytes()
+    run("people", "rename", NAMES[0], "Somebody")
+    run("gallery", "backup")
+    gallery.write_bytes(earlier)
+
+    listed = run("gallery", "backups", "--check", "-f", "jsonl")
+
+    assert listed.code == 0
+    assert [each["state"] for each in listed.records] == ["sound; later than the gallery", "sound"]
+    assert listed.err.startswith(f"warning: {gallery} is in an earlier state than a backup of it: ")
+    assert run("gallery", "restore", "--yes").code == 0
+    assert "Somebody" in names(run)
+    assert run("gallery", "backups").err == ""

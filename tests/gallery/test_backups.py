@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from facecli.errors import GalleryCorruptError, GalleryError
-from facecli.gallery import backups, copying
+from facecli.gallery import automatic_backups, backups, copying
 from facecli.gallery.copying import TEMPORARY_AGE_S
 from facecli.gallery.store import Gallery
 
@@ -161,7 +161,7 @@ def test_nothing_is_backed_up_that_is_blank_unchanged_too_large_or_unwanted(path
         gallery.add_templates("Bo", [template(10)])
     with Gallery.open(path, keep_backups=5) as gallery:
         with monkeypatch.context() as patch:
-            patch.setattr(backups, "MOST_BYTES", 100)
+            patch.setattr(automatic_backups, "MOST_BYTES", 100)
             gallery.add_templates("Bo", [template(11)])
         assert [each.name for each in tmp_path.iterdir() if each.is_dir()] == []
         back_up(path)

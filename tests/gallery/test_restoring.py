@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from facecli.errors import GalleryCorruptError, GalleryError, GalleryLockedError
-from facecli.gallery import backups, loading, restoring
+from facecli.gallery import backups, loading, replacing, restoring
 from facecli.gallery.sealing import encrypt
 from facecli.gallery.search import GallerySearch
 from facecli.gallery.store import Gallery
@@ -88,7 +88,7 @@ def test_who_has_it_open_sees_the_restored_gallery_and_can_go_on(path, backup, t
 
 
 def test_a_reader_in_the_middle_sees_the_old_gallery_to_its_end(path, backup, template, monkeypatch):
-    monkeypatch.setattr(restoring, "BUSY_TIMEOUT_S", 0.1)  # the log is emptied later where somebody reads it
+    monkeypatch.setattr(replacing, "BUSY_TIMEOUT_S", 0.1)  # the log is emptied later where somebody reads it
     change(path, template)
     with Gallery.open(path) as reader:
         reader._connection.execute("BEGIN")
@@ -100,7 +100,7 @@ def test_a_reader_in_the_middle_sees_the_old_gallery_to_its_end(path, backup, te
 
 
 def test_a_writer_that_goes_on_is_not_waited_for_for_ever(path, backup, monkeypatch):
-    monkeypatch.setattr(restoring, "BUSY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(replacing, "BUSY_TIMEOUT_S", 0.1)
     holder = sqlite3.connect(path, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     with pytest.raises(GalleryLockedError):
@@ -145,7 +145,7 @@ def test_a_missing_gallery_is_restored(path, backup):
 
 
 def test_a_file_that_is_damaged_is_not_replaced_while_a_process_has_it_open(path, backup, monkeypatch):
-    monkeypatch.setattr(restoring, "BUSY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(replacing, "BUSY_TIMEOUT_S", 0.1)
     code = (
         "import sys; from facecli.gallery.store import Gallery; g = Gallery.open(sys.argv[1]); g.people();"
         " print('open', flush=True); sys.stdin.read()"

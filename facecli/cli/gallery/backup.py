@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facecli.cli.messages import say
+from facecli.cli.messages import say, warn
 from facecli.cli.options import Call, command
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def backup(
     days, 4 weeks and 6 months.
 
     One is made by itself before the first change of a day, before people are merged or removed if the last one is older
-    than an hour, and before a new version of facecli changes the file's schema; not of galleries of more than 64 MiB,
+    than an hour, and before a new version of facecli changes the file's schema; not of galleries of more than 16 MiB,
     but for a new schema. The setting backups = 0 turns that off.
 
     What they cost: disk, as each is as large as the gallery; and privacy, as they hold everybody who was enrolled then,
@@ -84,13 +84,15 @@ def list_backups(
     """List the backups of the gallery, the newest first: when and why each was made, and what it holds.
 
     The reason is the command that it was made before, or "asked", or "damaged": the gallery that a restored one took
-    the place of. Each was sound when it was made; --check looks whether it still is.
+    the place of. Each was sound when it was made; --check looks whether it still is. One that is later than the gallery
+    shows that the gallery has lost changes.
     """
     from facecli.cli.output import write_rows
     from facecli.errors import GalleryCorruptError, GalleryError
     from facecli.gallery import backups, copying
 
     path = os.path.realpath(call.settings.gallery_path)
+    revision = _revision(path)
     rows: list[dict[str, object]] = []
     damaged = []
     for each in backups.backups(path, folder):
@@ -100,6 +102,8 @@ def list_backups(
             row |= {"people": held.people, "templates": held.templates, "schema": held.schema_version}
             found = copying.problems(each.path) if check else ()
             state = ("damaged: " + "; ".join(found) if found else "sound") if check else "not checked"
+            if revision is not None and held.revision > revision:
+                state += "; later than the gallery"
         except GalleryError as error:
             found, state = (error.message,), f"damaged: {error.message}"
         if found and each.reason != backups.DAMAGED:
@@ -108,12 +112,28 @@ def list_backups(
     write_rows(call, rows, ("made", "reason", "people", "templates", "size", "state", "path"))
     if not rows and not call.quiet:
         say(f"there is no backup of {path}; make one with: facecli gallery backup")
+    if any(str(row["state"]).endswith("later than the gallery") for row in rows):
+        warn(
+            f"{path} is in an earlier state than a backup of it: changes were lost, by a disk that fails perhaps, "
+            "unless an older file was put in its place by hand"
+        )
     if damaged:
         raise GalleryCorruptError(
             f"{len(damaged)} of {len(rows)} backups are damaged, the newest of them {damaged[0]}",
             hint="Make another one while the gallery is sound: facecli gallery backup",
         )
     return 0
+
+
+def _revision(path: str) -> int | None:
+    """Return the gallery's revision, which only ever grows; None where it cannot be read."""
+    from facecli.errors import GalleryError
+    from facecli.gallery import copying
+
+    try:
+        return copying.contents(Path(path)).revision
+    except GalleryError:
+        return None
 
 
 def _record(backup: Backup) -> dict[str, object]:
