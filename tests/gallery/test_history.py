@@ -11,13 +11,13 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 import facecli
 from facecli.errors import FacecliError, GalleryCorruptError, GalleryError, UnknownPersonError
-from facecli.gallery import history
+from facecli.gallery import history, reembedded
 from facecli.gallery.consent import Consent
 from facecli.gallery.history import Change, State
 from facecli.gallery.records import NewTemplate
 from facecli.gallery.sealing import decrypt, encrypt, rekey
 from facecli.gallery.store import Gallery
-from facecli.types import Embedding
+from facecli.types import Crop, Embedding
 
 NAMES = ("Ana", "Bo", "Cy", "Dee")
 names = st.sampled_from(NAMES)
@@ -30,7 +30,9 @@ ALTERNATIVES = re.compile("To do it again: |Give them another name first: |Undo 
 def numbered(number: int) -> NewTemplate:
     vector = np.random.default_rng(number).standard_normal(8).astype(np.float32)
     box = np.array((10, 20, 110, 140), np.float32)
-    return NewTemplate(Embedding(vector / np.linalg.norm(vector), "m"), 0.5, f"{number}.jpg", f"hash {number}", box)
+    crop = Crop(f"face {number}".encode(), np.zeros((5, 2), np.float32)) if number % 2 else None
+    photo = f"{number}.jpg", f"hash {number}"
+    return NewTemplate(Embedding(vector / np.linalg.norm(vector), "m"), 0.5, *photo, box, crop)
 
 
 class AnyHistory(RuleBasedStateMachine):
@@ -126,6 +128,19 @@ class AnyHistory(RuleBasedStateMachine):
     @rule(name=names)
     def purge(self, name):
         self.attempt(lambda: self.gallery.purge_person(name))
+
+    @rule(is_cut_short=st.booleans())
+    def follow_to_another_model(self, is_cut_short):
+        _, to_make = reembedded.open_faces(self.gallery, "n")
+        made = {each.template_id: Embedding(numbered(each.template_id).embedding.vector, "n") for each in to_make}
+        reembedded.keep(self.gallery, made, {})
+        if not is_cut_short:
+            reembedded.switch(self.gallery, "n", ())
+            assert reembedded.open_faces(self.gallery, "n") == ([], [])
+
+    @rule()
+    def drop_the_old_model(self):
+        reembedded.drop_replaced(self.gallery, "n")
 
     @rule(data=st.data())
     def undo(self, data):

@@ -22,7 +22,7 @@ def crops(
 
     They are what another model can embed when the photos are gone: see "facecli gallery reembed". Without them the
     templates stay and nothing else changes. Which are kept from now on is up to "enroll --crops" and the setting of
-    that name; enrolling the same photos again adds crops that are missing.
+    that name; enrolling the same photos again adds crops that are missing. Backups from before hold what was removed.
     """
     from facecli.app import App
     from facecli.cli.output import write_rows
