@@ -213,6 +213,75 @@ def names() -> Target:
     return ["Zoë Müller".encode(), b'{"basis": "signed", "expires": "2030-01-01"}', b"2y", "أحمد".encode()], read
 
 
+def archive() -> Target:
+    """An archive of a gallery; what is sound goes on with parts whose SHA-256 is right whatever is in them."""
+    import hashlib
+    import zipfile
+
+    from facecli.archive.format import ArchivedPerson, ArchivedTemplate
+    from facecli.archive.reader import ArchiveReader
+    from facecli.archive.writer import ArchiveWriter
+    from facecli.gallery.store import Gallery
+    from facecli.services.gallery_import import Content, import_content
+    from facecli.types import Crop
+
+    since, path = "2024-02-29T12:00:00Z", Path("archive.zip")
+    vector = np.ones(4, np.float32) / 2
+    template = ArchivedTemplate(vector, 1, 0.5, b"a\xff.jpg", "1", (1.0, 2.0, 30.0, 40.0), since, crop=1)
+    stream = io.BytesIO()
+    with ArchiveWriter(stream, "0.1.0") as writer:
+        writer.write_people([ArchivedPerson("Ana", since, {"basis": "form"}), ArchivedPerson("Bo", since)])
+        writer.write_templates("m@1", 4, [template])
+        writer.write_crops([Crop(b"\xff\xd8\xff", np.ones((5, 2), np.float32))])
+    with zipfile.ZipFile(stream) as file:
+        whole = {name: file.read(name) for name in file.namelist()}
+    separator = b"\0--\0"
+
+    def packed(data: bytes) -> bytes:
+        """Make an archive of members that lie one behind the other."""
+        members = dict(zip(whole, data.split(separator), strict=False))
+        try:
+            manifest = json.loads(members["manifest.json"])
+            manifest["sha256"] = {name: hashlib.sha256(members[name]).hexdigest() for name in manifest["sha256"]}
+            members["manifest.json"] = json.dumps(manifest).encode()
+        except (ValueError, KeyError, TypeError):
+            pass  # the manifest itself is damaged
+        target = io.BytesIO()
+        with zipfile.ZipFile(target, "w") as file:
+            for name, content in members.items():
+                file.writestr(zipfile.ZipInfo(name), content)
+        return target.getvalue()
+
+    def read(data: bytes) -> None:
+        path.write_bytes(packed(data) if separator in data else data)
+        with ArchiveReader(path) as found, Gallery.open(":memory:") as gallery:
+            content = Content("x", found.manifest.models, found.people(), found.templates(), found.crop)
+            import_content(gallery, content)
+            if gallery.info(check=True).problems:
+                raise ValueError("what was imported is not sound")
+
+    return [stream.getvalue(), separator.join(whole.values())], read
+
+
+def vector_table() -> Target:
+    """Vectors with a name each, of numpy or CSV."""
+    from facecli.archive.tables import read_table
+
+    stream = io.BytesIO()
+    np.savez(stream, embeddings=np.ones((2, 4), np.float32), names=np.array(["Ana", "Bo"]), qualities=np.ones(2))
+
+    def read(data: bytes) -> None:
+        path = Path("table.npz" if data[:1] == b"P" else "table.csv")
+        path.write_bytes(data)
+        read_table(path).units(is_raw=True)
+
+    return [
+        stream.getvalue(),
+        b'name,embedding,quality,source\nAna,"[0.6, 0.8]",1,a.jpg\nBo,0.8 0.6,0.5,\n',
+        b"name,e0,e1,model\nAna,0.6,0.8,sface\n",
+    ], read
+
+
 def _photos() -> list[bytes]:
     import pillow_heif
 
@@ -249,5 +318,8 @@ def _encoded(image: Image.Image, format_name: str, **options: object) -> bytes:
 
 TARGETS: dict[str, Callable[[], Target]] = {
     each.__name__: each
-    for each in (photo, salvage, exif, file_list, settings, manifest, onnx_model, gallery, scan_record, pairs, names)
+    for each in (
+        *(photo, salvage, exif, file_list, settings, manifest, onnx_model, gallery, scan_record, pairs, names),
+        *(archive, vector_table),
+    )
 }
