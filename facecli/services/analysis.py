@@ -82,8 +82,9 @@ class Analysis:
     crops: tuple[Crop | None, ...] = ()
 
     def crop_of(self, face: Face) -> Crop | None:
-        """Return the crop of one of the faces; None where none was cut."""
-        return next((crop for each, crop in zip(self.faces, self.crops, strict=False) if each is face), None)
+        """Return the crop of one of the faces, identified or not; None where none was cut."""
+        found = zip(self.faces, self.crops, strict=False)
+        return next((crop for each, crop in found if each.detection is face.detection), None)
 
     def result(self, model: dict[str, str]) -> PhotoResult:
         """Return what was found out, as reports take it."""

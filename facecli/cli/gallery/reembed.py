@@ -55,7 +55,7 @@ def reembed(
     check_destinations(call, report)
     app = App(replace(call.settings, embedder=to))
     model_id = app.embedder_manifest.model_id
-    with app.open_gallery(read_only=dry_run) as gallery:
+    with app.open_gallery() as gallery:
         counts = gallery.info().templates
         if not counts:
             raise GalleryError(
