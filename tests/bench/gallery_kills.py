@@ -3,7 +3,8 @@
     python tests/bench/gallery_kills.py [--rounds N] [--seed N] [--only ACTION]
 
 A round is a process that enrols, merges, undoes, purges, migrates, backs up or restores until it is killed; it reports
-each change once the call has returned. Afterwards the gallery must open and be sound, hold all that was reported and at
+each change once the call has returned. Half of the kills come at a random time, half at a random call of what does
+these things. Afterwards the gallery must open and be sound, hold all that was reported and at
 most one change more, and none by half; a person whose purge was reported must be in no byte of it; each backup must be
 sound. Ends with 1 if not.
 """
@@ -23,6 +24,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # no threads before a fork
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -31,7 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "gallery"))
 from damage import numbered
 
 from facecli.errors import FacecliError, GalleryError
-from facecli.gallery import backups, copying, restoring
+from facecli.gallery import backups, copying, history, migration_4, person_rows, replacing, restoring, rows
 from facecli.gallery.store import Gallery
 
 SCHEMAS = Path(__file__).resolve().parents[1] / "gallery" / "schemas"
@@ -116,14 +118,77 @@ ACTIONS: dict[str, tuple[Callable[[Path, random.Random, Report], None], float]] 
 }
 
 
+CHANGING = [
+    (rows, "insert_template"),
+    (rows, "set_owner"),
+    (rows, "increase_revision"),
+    (person_rows, "put_person"),
+    (person_rows, "delete_person"),
+    (history, "append"),
+]
+COPYING = [
+    (backups, "copy"),
+    (backups, "problems"),
+    (backups, "put_in_place"),
+    (copying, "sync_file"),
+    (Path, "replace"),
+]
+# Where a process may end itself, before or after a call.
+POINTS: dict[str, list[tuple[Any, str]]] = {
+    "enrol": CHANGING,
+    "merge": CHANGING,
+    "undo": CHANGING,
+    "purge": [*CHANGING, (rows, "delete_template"), (history, "forget_person"), (Gallery, "empty_log")],
+    "migrate": [(migration_4, "_log"), (migration_4, "text_checksum"), *COPYING],
+    "backup": [*COPYING, (Path, "unlink")],
+    "restore": [
+        *COPYING,
+        *((restoring, name) for name in ("copy", "_prepare", "set_aside", "write_into", "contents")),
+        *((history, "append"), (replacing, "pragma"), (Path, "unlink")),
+    ],
+}
+MOST_CALLS = 6
+LIMIT_S = 3.0
+"""For a process that is to end itself, and does not come to that."""
+
+
+def die_at(owner: Any, name: str, call: int, *, after: bool) -> None:
+    """Let this process end itself at a call of a function."""
+    function, calls = getattr(owner, name), Counter[str]()
+
+    def deadly(*values: Any, **options: Any) -> Any:
+        calls[name] += 1
+        if calls[name] == call and not after:
+            os.kill(os.getpid(), signal.SIGKILL)
+        result = function(*values, **options)
+        if calls[name] == call:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+    setattr(owner, name, deadly)
+
+
+def wait_for(child: int) -> None:
+    """Wait until a process has ended, or for as long as it may take."""
+    end = time.monotonic() + LIMIT_S
+    while time.monotonic() < end:
+        if os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+            return
+        time.sleep(0.002)
+
+
 def killed(action: str, path: Path, chance: random.Random) -> list[str]:
     """Let a process do something until it is killed, and return what it reported."""
     work, most_s = ACTIONS[action]
     reader, writer = os.pipe()
     seed = chance.random()
+    point = chance.choice(POINTS[action]) if chance.random() < 0.5 else None
+    call, after = chance.randint(1, MOST_CALLS), chance.random() < 0.5
     child = os.fork()
     if not child:
         os.close(reader)
+        if point:
+            die_at(*point, call, after=after)
         try:
             work(path, random.Random(seed), lambda text: os.write(writer, f"{text}\n".encode()) and None)
         except FacecliError as error:
@@ -131,7 +196,10 @@ def killed(action: str, path: Path, chance: random.Random) -> list[str]:
         finally:
             os._exit(0)
     os.close(writer)
-    time.sleep(chance.uniform(0, most_s))
+    if point:
+        wait_for(child)
+    else:
+        time.sleep(chance.uniform(0, most_s))
     os.kill(child, signal.SIGKILL)
     with open(reader, "rb") as pipe:
         reported = pipe.read().decode().splitlines()
