@@ -13,10 +13,9 @@ from facecli.scores import DoubleArray, ScoreDistribution
 from facecli.services.calibration import unmeasured_error
 from facecli.types import FloatArray
 
-# Photos of two people under one name (4 to 7 of each, 53 people of lfw_view1 and legislators, 200 pairs drawn at
-# random) come apart exactly in 96 % with sface, 97.5 % with mobilefacenet, 96 % with dlib-resnet; photos of one person
-# stay together in 98 %, 98 % and 96 %. With 0.001 it is 97.5, 98 and 79 %, and 98, 98 and 89 %; with 0.05, 83, 94 and
-# 98 %, and 98, 98 and 100 %.
+# Photos of two people under one name come apart exactly in 97 % of cases and those of one person stay together in 99 %,
+# with sface, mobilefacenet and dlib-resnet alike; a tenth of it tears more people apart with dlib-resnet, ten times as
+# much joins two people more often (tests/bench/RESULTS.md, bench_splits.py).
 ALIKE_SHARE: Final = 0.01
 """Two groups whose scores with each other are, on average, what this share of pairs of strangers reaches are one."""
 
