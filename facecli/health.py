@@ -18,6 +18,7 @@ from facecli.settings import Settings
 
 PACKAGES: Final = (
     "numpy", "opencv-python", "pillow", "pillow-heif", "openvino", "onnx", "torch", "torchvision", "facenet-pytorch",
+    "safetensors", "cryptography",
 )  # fmt: skip
 
 
