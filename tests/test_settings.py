@@ -26,6 +26,7 @@ TOML = {
     "threshold": ("1", 1.0),
     "min_quality": ("0.5", 0.5),
     "candidates": ("5", 5),
+    "crops": ("false", False),
     "salvage": ("true", True),
     "jobs": ("4", 4),
     "batch_size": ("8", 8),
@@ -35,6 +36,7 @@ TOML = {
     "cache": ("'here'", Path("here")),
     "state": ("'there'", Path("there")),
     "backups": ("7", 7),
+    "key_file": ("'secret'", Path("secret")),
 }
 
 
@@ -177,7 +179,7 @@ def test_a_value_that_does_not_fit_is_named_with_its_place(
         ("gallery = ''", "gallery must be a text, not ''", "It sets: "),
         ("device = 3", "device must be a text, not 3", "It sets: "),
         ("treshold = 0.4", "there is no setting 'treshold'", "Did you mean threshold?"),
-        ("xyz = 1", "there is no setting 'xyz'", "The settings are gallery, device, "),
+        ("xyz = 1", "there is no setting 'xyz'", "The settings are gallery, key_file, device, "),
         ("jobs = ", "cannot be read: ", "Mend the file, or move it away."),
     ],
 )
