@@ -26,36 +26,53 @@ MOST_BYTES: Final = 2**24
 """Of a gallery that is backed up by itself before a change; see tests/bench/RESULTS.md for what that takes."""
 
 
-def before_change(connection: sqlite3.Connection, gallery_path: str, command: str, keep: int) -> Backup | None:
-    """Make a backup if it is time for one, and delete old ones; before a purge never, as it would hold who is purged.
+class AutomaticBackups:
+    """Makes a backup before a change where it is time for one, and deletes old ones; for one open gallery.
 
     Parameters
     ----------
-    connection : sqlite3.Connection
-        In no transaction.
     gallery_path : str
-    command : str
-        What is about to change the gallery; see `facecli.gallery.store.Gallery.edit`.
     keep : int
-        See `rotate`; 0 for no backups.
-
-    Raises
-    ------
-    GalleryError
-        As `make` and `rotate`.
+        See `facecli.gallery.backups.rotate`; 0 for no backups.
     """
-    if not keep or gallery_path == MEMORY or command == PURGE:
-        return None
-    now = datetime.now(UTC)
-    newest = _newest(gallery_path, now)
-    if newest is not None and now - newest.made_at < (DESTRUCTIVE_AGE if command in DESTRUCTIVE else USUAL_AGE):
-        return None
-    with translated(gallery_path):
-        if Path(gallery_path).stat().st_size > MOST_BYTES or not rows.revision(connection, gallery_path):
+
+    def __init__(self, gallery_path: str, keep: int) -> None:
+        self._path = gallery_path
+        self._keep = 0 if gallery_path == MEMORY else keep
+        self._newest_at: datetime | None = None  # the last one known of; another process may have made a later one
+
+    def before_change(self, connection: sqlite3.Connection, command: str) -> Backup | None:
+        """Make a backup if one is due; before a purge never, as it would hold who is purged.
+
+        Parameters
+        ----------
+        connection : sqlite3.Connection
+            In no transaction.
+        command : str
+            What is about to change the gallery; see `facecli.gallery.store.Gallery.edit`.
+
+        Raises
+        ------
+        GalleryError
+            As `facecli.gallery.backups.make` and `rotate`.
+        """
+        if not self._keep or command == PURGE:
             return None
-    if newest is not None and _is_same(connection, gallery_path, newest):
-        return None
-    return _made(connection, gallery_path, command, keep)
+        most = DESTRUCTIVE_AGE if command in DESTRUCTIVE else USUAL_AGE
+        now = datetime.now(UTC)
+        if self._newest_at is not None and timedelta() <= now - self._newest_at < most:
+            return None  # without a look at the folder, which takes as long as a small change
+        with translated(self._path):
+            if Path(self._path).stat().st_size > MOST_BYTES or not rows.revision(connection, self._path):
+                return None
+        newest = _newest(self._path, now)
+        if newest is not None:
+            self._newest_at = newest.made_at
+            if now - newest.made_at < most or _is_same(connection, self._path, newest):
+                return None
+        made = _made(connection, self._path, command, self._keep)
+        self._newest_at = made.made_at
+        return made
 
 
 def before_migration(connection: sqlite3.Connection, gallery_path: str, keep: int) -> Backup | None:

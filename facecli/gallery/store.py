@@ -11,7 +11,8 @@ from types import TracebackType
 from typing import Final, Self
 
 from facecli.errors import GalleryError, GalleryLockedError, InputError
-from facecli.gallery import automatic_backups, calibration_rows, crops, history, person_rows, rows, soundness
+from facecli.gallery import calibration_rows, crops, history, person_rows, rows, soundness
+from facecli.gallery.automatic_backups import AutomaticBackups
 from facecli.gallery.codec import GalleryConnection
 from facecli.gallery.connection import connect
 from facecli.gallery.consent import Consent, today
@@ -61,7 +62,7 @@ class Gallery:
         self.path = path
         self.read_only = read_only
         self.today: Callable[[], date] = today
-        self._keep_backups = keep_backups
+        self._backups = AutomaticBackups(path, keep_backups)
 
     @property
     def _connection(self) -> GalleryConnection:
@@ -190,7 +191,7 @@ class Gallery:
         Without `back_up` no backup is made before, for what only tries.
         """
         if back_up and not self.read_only:
-            automatic_backups.before_change(self._connection, self.path, command, self._keep_backups)
+            self._backups.before_change(self._connection, command)
         with self._changing():
             yield lambda: Edit(self._connection, self.path, command, _now())
 

@@ -218,7 +218,7 @@ def faults(path: Path, before: list[object], reported: list[str]) -> list[str]:
         name, numbers = line.split()[2], line.split()[3:]
         left = bytes_of(path)
         vectors = [numbered(int(each)).embedding.vector.tobytes() for each in ",".join(numbers).split(",") if each]
-        if name.encode() in left or any(vector in left for vector in vectors):
+        if unique(int(name)).encode() in left or any(vector in left for vector in vectors):
             found.append(f"{name} is left after a purge")
     with Gallery.open(path) as gallery:
         found += gallery.info(check=True).problems

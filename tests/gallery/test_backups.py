@@ -146,10 +146,12 @@ def test_a_backup_is_made_before_what_destroys_but_never_before_a_purge(path, te
         gallery.add_templates("Cy", [template(11)])
         gallery.remove_person("Cy")
         assert reasons(path) == ["enroll"]  # of the last hour
-        age(path, timedelta(hours=2))
+    age(path, timedelta(hours=2))
+    with Gallery.open(path, keep_backups=5) as gallery:
         gallery.remove_person("Bo")
         assert reasons(path) == ["people-remove", "enroll"]
-        age(path, timedelta(days=2))
+    age(path, timedelta(days=2))
+    with Gallery.open(path, keep_backups=5) as gallery:
         gallery.purge_person("Ana")
         assert reasons(path) == ["people-remove", "enroll"]
 
