@@ -34,6 +34,11 @@ DAMAGED: Final = "damaged"
 """Instead of why a backup was made: the gallery that another one took the place of, as damaged as it was."""
 
 
+# A gallery that was opened to be written has 2, for its log, in bytes 18 and 19 (sqlite.org/fileformat.html).
+_SQLITE_MAGIC: Final = b"SQLite format 3\0"
+_ROLLBACK_VERSIONS: Final = b"\1\1"
+
+
 @dataclass(frozen=True, slots=True)
 class Backup:
     """A file that holds a gallery as it was.
@@ -96,17 +101,20 @@ def make(connection: sqlite3.Connection, gallery_path: str, reason: str, *, to: 
     reason : str
         See `Backup`.
     to : Path, optional
-        A folder that exists, or the file to write, in place of one that is there.
+        A folder that exists, or the file to write, in place of a backup that is there.
 
     Raises
     ------
     GalleryCorruptError
         If the copy is not sound, as then the gallery is not. With reason `DAMAGED` that is not looked at.
     GalleryError
-        With code ``backup_failed`` if it cannot be written, or if the gallery cannot be read.
+        With code ``backup_failed`` if it cannot be written, ``no_backup`` if `to` is a file that is none, or if the
+        gallery cannot be read.
     """
     backup = named(gallery_path, reason, to if to is not None and to.is_dir() else None)
     path = backup.path if to is None or to.is_dir() else to
+    if to is not None and path == to:
+        _refuse_other_files(path, gallery_path)
     try:
         if to is None:
             make_private_folder(path.parent)
@@ -136,6 +144,23 @@ def unwritten_error(path: Path, error: OSError) -> GalleryError:
         hint="Make room, or name another place with facecli gallery backup --to; FACECLI_BACKUPS=0 goes without.",
         code="backup_failed",
     )
+
+
+def _refuse_other_files(path: Path, gallery_path: str) -> None:
+    """Refuse to replace what is no backup: a gallery, which may be open, or anything else of the user's."""
+    with translated(str(path)):
+        if not path.exists():
+            return
+        head = b""
+        if not path.samefile(gallery_path):  # that is never opened beside SQLite: see sqlite_file.py
+            with path.open("rb") as file:
+                head = file.read(20)
+    if head[:16] != _SQLITE_MAGIC or head[18:] != _ROLLBACK_VERSIONS:
+        raise GalleryError(
+            f"{path} exists and is no backup, so it was left as it is",
+            hint="Name another file, or a folder.",
+            code="no_backup",
+        )
 
 
 def _refuse_damaged(copied: Path, gallery_path: str) -> None:

@@ -61,6 +61,24 @@ def test_a_backup_goes_where_it_is_told(path, tmp_path):
     assert reasons(path) == []
 
 
+@pytest.mark.parametrize("other", ["the gallery", "another gallery", "a photo", "a blank file"])
+def test_nothing_but_a_backup_is_replaced_by_one(path, tmp_path, other):
+    target = tmp_path / "other"
+    if other == "the gallery":
+        target = path
+    elif other == "another gallery":
+        Gallery.open(target, create=True).close()
+    else:
+        target.write_bytes(b"" if other == "a blank file" else b"\xff\xd8\xff\xe0")
+    before = target.read_bytes()
+    with pytest.raises(GalleryError, match="exists and is no backup") as caught:
+        back_up(path, to=target)
+    assert (caught.value.code, target.read_bytes()) == ("no_backup", before)
+    mine = tmp_path / "mine"
+    assert [back_up(path, to=mine).path for _ in range(2)] == [mine, mine]
+    assert copying.problems(mine) == ()
+
+
 def test_what_cannot_be_written_leaves_nothing(path, tmp_path):
     with pytest.raises(GalleryError, match=r"the backup .*none/x.* cannot be written: No such file") as caught:
         back_up(path, to=tmp_path / "none" / "x")
