@@ -105,7 +105,11 @@ def _gallery(app: App) -> Check:
         return Check("gallery", "failed", error.message, error.hint, error.exit_code)
     if about.problems:
         return Check(
-            "gallery", "failed", "; ".join(about.problems), "Restore it from a backup.", GalleryCorruptError.exit_code
+            "gallery",
+            "failed",
+            "; ".join(about.problems),
+            "Take a backup: facecli gallery restore latest",
+            GalleryCorruptError.exit_code,
         )
     count = sum(about.templates.values())
     return Check("gallery", "ok", f"{about.people} people, {count} templates, sound, in {about.path}")

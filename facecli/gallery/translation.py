@@ -81,5 +81,6 @@ def _translate(error: sqlite3.Error, path: str) -> FacecliError:
 def corrupt_error(path: str, what: str) -> GalleryCorruptError:
     """Return what to raise when the file holds what facecli cannot have written."""
     return GalleryCorruptError(
-        f"the gallery {path} is damaged: {what}", hint="Restore it from a backup; do not write to it."
+        f"the gallery {path} is damaged: {what}",
+        hint="Do not write to it; take a backup: facecli gallery restore latest",
     )

@@ -77,7 +77,9 @@ def check(
         report_document(call, document, report)
     for each in findings:
         if each.severity == "problem":
-            raise GalleryCorruptError(f"{gallery.path} is damaged: {each.what}", hint="Restore it from a backup.")
+            raise GalleryCorruptError(
+                f"{gallery.path} is damaged: {each.what}", hint="Take a backup: facecli gallery restore latest"
+            )
     return SOME_FAILED if strict and any(each.severity == "warning" for each in findings) else 0
 
 

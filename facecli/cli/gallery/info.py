@@ -39,7 +39,9 @@ def info(
         rows.append({"what": "problems", "value": "; ".join(about.problems) or "none"})
     write_rows(call, rows, ("what", "value"))
     if about.problems:
-        raise GalleryCorruptError(f"{about.path} is damaged: {about.problems[0]}", hint="Restore it from a backup.")
+        raise GalleryCorruptError(
+            f"{about.path} is damaged: {about.problems[0]}", hint="Take a backup: facecli gallery restore latest"
+        )
     return 0
 
 
