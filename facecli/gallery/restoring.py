@@ -77,6 +77,10 @@ def verify(source: Path) -> Contents:
     GalleryError
         If there is none, or it comes from a newer facecli.
     """
+    if not source.exists():
+        raise GalleryError(
+            f"there is no backup at {source}", hint="See them with: facecli gallery backups", code="no_backup"
+        )
     if found := problems(source):
         raise _damaged(source, found[0])
     return contents(source)

@@ -88,7 +88,7 @@ def test_wrong_words_change_nothing(run, gallery: Path, tmp_path: Path) -> None:
     assert (both.code, unasked.code) == (2, 5)
     assert (no_backup.code, no_file.code) == (5, 5)
     assert no_backup.err.startswith(f"error: there is no backup beside the gallery {gallery}\n")
-    assert no_file.err.startswith(f"error: there is no gallery at {tmp_path / 'none'}\n")
+    assert no_file.err.startswith(f"error: there is no backup at {tmp_path / 'none'}\n")
     run("gallery", "backup")
     asked = run("gallery", "restore")
     assert (asked.code, asked.err.splitlines()[1]) == (2, "  hint: Pass --yes, or try --dry-run.")

@@ -211,7 +211,7 @@ def test_a_damaged_or_foreign_backup_changes_nothing(path, backup, tmp_path):
     with pytest.raises(GalleryCorruptError, match=r"the backup .* is damaged: ") as caught:
         restoring.restore(str(path), backup)
     assert "backups --check" in caught.value.hint
-    with pytest.raises(GalleryError, match="there is no gallery at"):
+    with pytest.raises(GalleryError, match="there is no backup at"):
         restoring.restore(str(path), tmp_path / "none")
     assert path.read_bytes() == before
 
