@@ -64,6 +64,8 @@ class GalleryConnection(sqlite3.Connection):
     """A connection that knows how its file is written."""
 
     codec: Codec = PLAIN
+    lock: tuple[object, ...] | None = None
+    """The `facecli.gallery.vault.Lock` that the file had when it was opened, or was given since; None if it is plain."""
 
 
 def codec_of(connection: sqlite3.Connection) -> Codec:

@@ -16,7 +16,7 @@ from facecli.gallery.codec import PLAIN, Codec, GalleryConnection
 from facecli.gallery.soundness import problems
 from facecli.gallery.store import Gallery
 from facecli.gallery.translation import corrupt_error, translated
-from facecli.gallery.vault import KEY_BYTES, SALT_BYTES, SecretKind, Vault, make_lock, write_lock
+from facecli.gallery.vault import KEY_BYTES, SALT_BYTES, Lock, SecretKind, Vault, make_lock, write_lock
 
 
 def encrypt(gallery: Gallery, kind: SecretKind, secret: bytes, *, salt: bytes | None = None) -> bool:
@@ -40,18 +40,29 @@ def encrypt(gallery: Gallery, kind: SecretKind, secret: bytes, *, salt: bytes | 
         If it is damaged: nothing is encrypted then, as nobody could tell afterwards.
     """
     with _changing(gallery) as connection:
-        if gallery.is_encrypted:
-            raise GalleryError(
-                f"the gallery {gallery.path} is encrypted already",
-                hint="Change its secret with: facecli gallery rekey",
-                code="gallery_encrypted",
-            )
+        refuse_encrypted(gallery)
         if found := problems(connection, gallery.path):
             raise corrupt_error(gallery.path, found[0])
         vault = Vault(connection, gallery.path, os.urandom(KEY_BYTES))
         _convert(connection, gallery.path, vault)
-        write_lock(connection, make_lock(vault.master, kind, secret, salt or os.urandom(SALT_BYTES)))
+        _put_lock(connection, make_lock(vault.master, kind, secret, salt or os.urandom(SALT_BYTES)))
     return _rewritten(gallery)
+
+
+def refuse_encrypted(gallery: Gallery) -> None:
+    """Refuse a gallery that is encrypted.
+
+    Raises
+    ------
+    GalleryError
+        With code ``gallery_encrypted``.
+    """
+    if gallery.is_encrypted:
+        raise GalleryError(
+            f"the gallery {gallery.path} is encrypted already",
+            hint="Change its secret with: facecli gallery rekey",
+            code="gallery_encrypted",
+        )
 
 
 def decrypt(gallery: Gallery) -> bool:
@@ -66,7 +77,7 @@ def decrypt(gallery: Gallery) -> bool:
         _vault(gallery, connection)
         _convert(connection, gallery.path, PLAIN)
         connection.execute("DELETE FROM person_keys")
-        write_lock(connection, None)
+        _put_lock(connection, None)
     return _rewritten(gallery)
 
 
@@ -80,7 +91,7 @@ def rekey(gallery: Gallery, kind: SecretKind, secret: bytes, *, salt: bytes | No
     """
     with _changing(gallery) as connection:
         vault = _vault(gallery, connection)
-        write_lock(connection, make_lock(vault.master, kind, secret, salt or os.urandom(SALT_BYTES)))
+        _put_lock(connection, make_lock(vault.master, kind, secret, salt or os.urandom(SALT_BYTES)))
     return gallery.empty_log()
 
 
@@ -88,12 +99,17 @@ def rekey(gallery: Gallery, kind: SecretKind, secret: bytes, *, salt: bytes | No
 def _changing(gallery: Gallery) -> Iterator[GalleryConnection]:
     """Change the file in one transaction; a codec that was put in place goes with it if it fails."""
     with gallery._changing() as connection:
-        codec = connection.codec
+        codec, lock = connection.codec, connection.lock
         try:
             yield connection
         except BaseException:
-            connection.codec = codec
+            connection.codec, connection.lock = codec, lock
             raise
+
+
+def _put_lock(connection: GalleryConnection, lock: Lock | None) -> None:
+    write_lock(connection, lock)
+    connection.lock = lock
 
 
 def _vault(gallery: Gallery, connection: GalleryConnection) -> Vault:

@@ -71,13 +71,15 @@ class Gallery:
         Raises
         ------
         GalleryError
-            With code ``gallery_reopen`` if another process has encrypted or decrypted the file meanwhile.
+            With code ``gallery_reopen`` if another process has encrypted or decrypted the file meanwhile, or given it
+            another secret: who has the old one shall read no more, and what is encrypted anew has another master key.
         """
         with translated(self.path):
-            is_plain = read_lock(self._opened) is None
-        if is_plain != self._opened.codec.is_plain:
+            lock = read_lock(self._opened)
+        if lock != self._opened.lock:
+            what = "decrypted" if lock is None else "encrypted" if self._opened.lock is None else "given another secret"
             raise GalleryError(
-                f"the gallery {self.path} was {'decrypted' if is_plain else 'encrypted'} meanwhile",
+                f"the gallery {self.path} was {what} meanwhile",
                 hint="Nothing was done; ask again.",
                 code="gallery_reopen",
             )
@@ -149,6 +151,7 @@ class Gallery:
                         code="gallery_encrypted",
                     )
                 connection.codec = Vault(connection, name, open_lock(lock, ask_secret(lock), name))
+                connection.lock = lock
         return cls(connection, name, read_only=is_read_only, keep_backups=keep_backups)
 
     def close(self) -> None:

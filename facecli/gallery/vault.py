@@ -184,8 +184,15 @@ class Vault:
 
         about, result = kind.encode(), []
         for person_id, sealed in zip(person_ids, stored, strict=True):
+            known = self._keys.get(person_id)
             try:
-                result.append(_decrypt(self._keys.get(person_id) or self._key(person_id), sealed, about))
+                try:
+                    result.append(_decrypt(known or self._key(person_id), sealed, about))
+                except InvalidTag:
+                    if known is None:
+                        raise
+                    # It was made in a transaction that was rolled back, and another process has made one since.
+                    result.append(_decrypt(self._key(person_id), sealed, about))
             except (InvalidTag, ValueError, TypeError) as error:
                 raise corrupt_error(self._path, f"a {kind} of person {person_id} cannot be decrypted") from error
         return result

@@ -5,14 +5,15 @@ from __future__ import annotations
 import base64
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from getpass import getpass
 from pathlib import Path
 from typing import Any, Final
 
 from facecli.errors import GalleryError, InputError, MachineError
 from facecli.gallery.vault import KEY_BYTES, SALT_BYTES, AskSecret, Lock, SecretKind
-from facecli.sqlite_file import FILE_MODE
+from facecli.sqlite_file import FILE_MODE, sync_folder
 
 PASSPHRASE: Final = "FACECLI_PASSPHRASE"  # noqa: S105  # the name of a variable, not a secret
 NEW_PASSPHRASE: Final = "FACECLI_NEW_PASSPHRASE"  # noqa: S105  # the same
@@ -41,15 +42,19 @@ def secret_source(gallery: Path, key_file: Path | None, environment: Mapping[str
                 raise _closed(gallery, "a key file", "Name it: --key-file FILE, or FACECLI_KEY_FILE=FILE")
             return read_key_file(key_file)
         if lock.kind == "keyring":
-            found = _keyring().get_password(SERVICE, lock.salt.hex())
+            with _open_keyring() as keyring:
+                found = keyring.get_password(SERVICE, lock.salt.hex())
             if found is None:
                 raise _closed(gallery, "the keyring", "The keyring of this session has no key for it.")
-            return base64.b64decode(found)
+            try:
+                return base64.b64decode(found, validate=True)
+            except ValueError as error:
+                raise _closed(gallery, "the keyring", "What the keyring has for it is no key of facecli.") from error
         if PASSPHRASE in environment:
-            return environment[PASSPHRASE].encode()
+            return _encoded(environment[PASSPHRASE])
         if not _is_terminal():
             raise _closed(gallery, "a passphrase", f"Ask from a terminal, or set {PASSPHRASE}.")
-        return getpass(f"Passphrase of {gallery}: ").encode()
+        return _encoded(_asked(f"Passphrase of {gallery}: "))
 
     return ask
 
@@ -82,21 +87,34 @@ def new_secret(
         return read_key_file(key_file)
     if kind == "keyring":
         key = os.urandom(KEY_BYTES)
-        _keyring().set_password(SERVICE, salt.hex(), base64.b64encode(key).decode())
+        with _open_keyring() as keyring:
+            keyring.set_password(SERVICE, salt.hex(), base64.b64encode(key).decode())
         return key
     passphrase = environment.get(variable)
     if passphrase is None:
         if not _is_terminal():
             raise InputError("there is nobody to ask for a passphrase", hint=f"Ask from a terminal, or set {variable}.")
-        passphrase = getpass("New passphrase: ")
-        if getpass("The same again: ") != passphrase:
+        passphrase = _asked("New passphrase: ")
+        if _asked("The same again: ") != passphrase:
             raise InputError("the two passphrases are not the same", hint="Nothing was changed; try again.")
     if len(passphrase) < LEAST_PASSPHRASE:
         raise InputError(
             f"a passphrase of {len(passphrase)} characters is too short",
             hint=f"Give one of {LEAST_PASSPHRASE} at least; several words are easy to keep and hard to guess.",
         )
-    return passphrase.encode()
+    return _encoded(passphrase)
+
+
+def _asked(question: str) -> str:
+    try:
+        return getpass(question)
+    except EOFError as error:
+        raise InputError("no passphrase was given", hint="Nothing was changed; try again.") from error
+
+
+def _encoded(passphrase: str) -> bytes:
+    """Return a passphrase as bytes; what is no text in the encoding of the session comes as the bytes that it was."""
+    return passphrase.encode("utf-8", "surrogateescape")
 
 
 def _is_terminal() -> bool:
@@ -136,6 +154,7 @@ def _write_private(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        sync_folder(path.parent)  # a power cut that took its name would take the gallery with it
     except OSError as error:
         raise InputError(f"the key file {path} cannot be made: {error.strerror}", hint="Check --key-file.") from error
 
@@ -149,6 +168,21 @@ def _keyring() -> Any:
             hint="Install it: pip install 'facecli[keyring]'",
         ) from error
     return keyring
+
+
+@contextmanager
+def _open_keyring() -> Iterator[Any]:
+    """Give the keyring to a block, and say what it complains of."""
+    keyring = _keyring()
+    from keyring.errors import KeyringError
+
+    try:
+        yield keyring
+    except KeyringError as error:
+        raise MachineError(
+            f"the keyring cannot be asked: {error}",
+            hint="Unlock it, or choose another secret: --by passphrase, or --key-file FILE.",
+        ) from error
 
 
 def _closed(gallery: Path, by: str, hint: str) -> GalleryError:

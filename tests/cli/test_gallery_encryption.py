@@ -1,5 +1,6 @@
 """``facecli gallery encrypt``, ``decrypt`` and ``rekey``, and what the other commands do with such a gallery."""
 
+import os
 import stat
 from pathlib import Path
 
@@ -119,6 +120,48 @@ def test_a_keyring_keeps_the_key(run, gallery: Path, monkeypatch) -> None:
     assert (run("people", "list").code, len(kept)) == (0, 1)
     kept.clear()
     assert "has no key for it" in run("people", "list").err
+
+
+def test_a_keyring_that_cannot_be_asked_is_named(run, gallery: Path, monkeypatch) -> None:
+    keyring = pytest.importorskip("keyring")
+    errors = pytest.importorskip("keyring.errors")
+
+    def locked(*_: str) -> None:
+        raise errors.KeyringLocked("the collection is locked")
+
+    monkeypatch.setattr(keyring, "set_password", locked)
+    before = gallery.read_bytes()
+    done = run("gallery", "encrypt", "--by", "keyring")
+    assert (done.code, "the keyring cannot be asked: the collection is locked" in done.err) == (4, True)
+    assert gallery.read_bytes() == before
+    monkeypatch.setattr(keyring, "set_password", lambda *_: None)
+    monkeypatch.setattr(keyring, "get_password", lambda *_: "no base64!")
+    assert run("gallery", "encrypt", "--by", "keyring").code == 0
+    assert "is no key of facecli" in run("people", "list").err
+
+
+def test_a_passphrase_need_be_no_text(run, gallery: Path, monkeypatch) -> None:
+    monkeypatch.setenv("FACECLI_PASSPHRASE", os.fsdecode(b"correct \xff horse"))
+    assert run("gallery", "encrypt").code == 0
+    assert run("people", "list").code == 0
+
+
+def test_a_passphrase_that_is_not_given_is_said(run, gallery: Path, monkeypatch) -> None:
+    def end(_: str) -> str:
+        raise EOFError
+
+    monkeypatch.setattr("facecli.services.secrets.getpass", end)
+    monkeypatch.setattr("facecli.services.secrets._is_terminal", lambda: True)
+    done = run("gallery", "encrypt")
+    assert (done.code, "no passphrase was given" in done.err) == (1, True)
+
+
+def test_no_key_is_made_for_a_gallery_that_is_encrypted(run, gallery: Path, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("FACECLI_PASSPHRASE", "correct horse")
+    assert run("gallery", "encrypt").code == 0
+    key = tmp_path / "gallery.key"
+    assert "is encrypted already" in run("gallery", "encrypt", "--key-file", str(key)).err
+    assert not key.exists()
 
 
 def test_no_output_at_any_verbosity_holds_a_secret_or_a_vector(

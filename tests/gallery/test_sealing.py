@@ -1,7 +1,7 @@
 """Encryption: nothing of anybody lies in the clear, the right secret gives everything back, a wrong one nothing."""
 
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -154,6 +154,34 @@ def test_a_process_that_opened_it_before_does_not_write_in_the_clear(path, templ
             with pytest.raises(GalleryError, match="was encrypted meanwhile"):
                 change()
         assert [person.name for person in gallery.people()] == ["Bo", "Mina Harker"]
+
+
+def test_a_process_that_opened_it_before_does_not_write_for_another_key(path, template):
+    with Gallery.open(path) as gallery:
+        encrypt(gallery, "key_file", KEY)
+        with Gallery.open(path, ask_secret=with_key(KEY)) as early:
+            decrypt(gallery)
+            encrypt(gallery, "key_file", KEY)
+            with pytest.raises(GalleryError, match="was given another secret meanwhile"):
+                early.add_templates("Cy", [template(3)])
+        with Gallery.open(path, ask_secret=with_key(KEY)) as early:
+            rekey(gallery, "key_file", OTHER_KEY)
+            with pytest.raises(GalleryError, match="was given another secret meanwhile"):
+                early.people()
+        gallery.add_templates("Cy", [template(3)])
+        assert gallery.info(check=True).problems == ()
+
+
+def test_the_key_of_somebody_who_was_never_enrolled_after_all_is_not_used(path, template):
+    with Gallery.open(path) as gallery:
+        encrypt(gallery, "key_file", KEY)
+        with Gallery.open(path, ask_secret=with_key(KEY)) as early:
+            with suppress(RuntimeError), early.edit("enroll") as edit:
+                edit.add_person("Cy")
+                raise RuntimeError
+            gallery.add_templates("Di", [template(3)])
+            assert [person.name for person in early.people()] == ["Bo", "Di", "Mina Harker"]
+            assert early.matrix("sface").names == gallery.matrix("sface").names
 
 
 @pytest.mark.parametrize(

@@ -58,8 +58,10 @@ def encrypt(
 
     kind = _kind(by, call.settings.key_file)
     with App(call.settings).open_gallery() as gallery:
+        sealing.refuse_encrypted(gallery)  # before a key is made that nothing needs
         salt = secrets.new_salt()
         secret = secrets.new_secret(kind, call.settings.key_file, salt, variable=secrets.PASSPHRASE)
+        index_care.remove(gallery.path)  # and afterwards what searches made meanwhile
         is_done = sealing.encrypt(gallery, kind, secret, salt=salt)
         index_care.remove(gallery.path)
         old = backups.paths(gallery.path)
