@@ -196,7 +196,7 @@ def test_what_would_give_other_results_is_named(run, gallery: Path, album: Path,
     assert (refused.code, refused.out) == (2, "")
     assert refused.err == (
         "error: scan 1 cannot be gone on with: mirror: True, now False; candidates: 3, now 1; "
-        "the gallery has 2 changes since\n"
+        "the gallery has 1 change since\n"
         "  hint: Leave --resume out to begin anew. What still fits of what was found is used.\n"
     )
 
