@@ -65,7 +65,7 @@ class GalleryConnection(sqlite3.Connection):
 
     codec: Codec = PLAIN
     lock: tuple[object, ...] | None = None
-    """The `facecli.gallery.vault.Lock` that the file had when it was opened, or was given since; None if it is plain."""
+    """The `facecli.gallery.vault.Lock` that the file had when opened, or was given since; None if it is plain."""
 
 
 def codec_of(connection: sqlite3.Connection) -> Codec:

@@ -19,6 +19,9 @@ Subject: TypeAlias = Literal["name", "owner", "consent"]
 """name: of a person, a text, None if there is none. owner: of a template, a person_id, None if nobody's. consent: of a
 person, a text, None if nothing is known."""
 
+RESTORE: Final = "gallery restore"
+"""The command of events that change nobody by themselves: the gallery became what a backup held before them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Change:

@@ -164,6 +164,7 @@ def snapshot(gallery: Gallery) -> Iterator[Snapshot]:
     with translated(gallery.path):
         connection.execute("BEGIN DEFERRED")
     try:
-        yield Snapshot(connection, gallery.path)
+        # Asked for again: now it is of the moment that is read, and refused if the gallery was encrypted before.
+        yield Snapshot(gallery._connection, gallery.path)
     finally:
         connection.rollback()

@@ -26,6 +26,12 @@ def event_to_undo(connection: sqlite3.Connection, path: str, event_id: int) -> E
             hint="See what was changed: facecli people history",
             code="unknown_event",
         )
+    if event.command == history.RESTORE:
+        raise _cannot_undo(
+            event_id,
+            "the gallery became what a backup held",
+            "What it was before became a backup too; see: facecli gallery backups",
+        )
     if all(change.before == change.after for change in event.changes):
         raise _cannot_undo(event_id, "what it changed was destroyed since, or by itself")
     for change in event.changes:

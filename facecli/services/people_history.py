@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TypeAlias
 
-from facecli.gallery.history import Change, Subject
+from facecli.gallery.history import RESTORE, Change, Subject
 from facecli.gallery.log import PURGE, Entry
 
 PURGED = "somebody purged"
@@ -42,6 +42,8 @@ def change_words(entry: Entry) -> str:
     if entry.event.command == PURGE:
         gone = sum(count for (_, after, _), count in flows.items() if after is None)
         return f"purged somebody with {templates(gone)}" if gone else "purged somebody"
+    if entry.event.command == RESTORE:
+        return "made the gallery what a backup held"
     words = [
         *_coming_and_going(entry, changed, flows),
         *_moves(entry, flows),

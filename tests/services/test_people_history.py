@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from facecli.errors import GalleryError
+from facecli.gallery import backups, restoring
 from facecli.gallery.log import read_event, undo
 from facecli.gallery.records import NewTemplate
 from facecli.gallery.store import Gallery
@@ -65,6 +67,19 @@ def test_an_event_in_words(people, change, words):
     change(people)
     entry = read_event(people, 3)
     assert event_words(entry) == change_words(entry) == words
+
+
+def test_a_restoration_in_words_and_that_it_is_not_undone_like_other_events(tmp_path):
+    path = tmp_path / "people.db"
+    with Gallery.open(path, create=True) as gallery:
+        gallery.add_templates("Ana", templates(1))
+        backup = backups.make(gallery._connection, gallery.path, backups.ASKED)
+    restoring.restore(str(path), backup.path)
+    with Gallery.open(path) as gallery:
+        assert event_words(read_event(gallery, 2)) == "made the gallery what a backup held"
+        with pytest.raises(GalleryError, match="event 2 cannot be undone: the gallery became") as caught:
+            undo(gallery, [2])
+        assert "facecli gallery backups" in caught.value.hint
 
 
 def test_a_merge_says_what_it_left_out(people):
