@@ -230,7 +230,7 @@ def test_history_says_what_happened(run, gallery: Path) -> None:
     assert first["model"].startswith("sface@")
     assert json.loads(run("people", "history", "-f", "json").out) == done.records
     table = run("people", "history", "--limit", "2")
-    assert table.out.splitlines()[0].split() == ["event", "when", "what", "undoes", "undone", "by", "command", "model"]
+    assert table.out.splitlines()[0].split() == ["event", "when", "what", "undone", "by"]
     assert len(table.out.splitlines()) == 4
     assert table.err == "there are older events; to see all: --limit 0\n"
     assert [each["event"] for each in run("people", "history", BARACK, "-f", "jsonl").records] == [6, 5, 4, 1]

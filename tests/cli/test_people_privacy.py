@@ -176,3 +176,14 @@ def test_purge_fails_where_something_is_left(run, gallery: Path, home: Path) -> 
     assert done.code == 5
     assert next(each["found"] for each in done.records if each["what"] == str(leak)) == {"names": 1}
     assert f"error: bytes of Barack Obama are left in {leak}\n" in done.err
+
+
+def test_a_table_counts_the_files_of_a_full_cache(run, gallery: Path, home: Path, monkeypatch, tmp_path) -> None:
+    cache = tmp_path / "a cache"
+    cache.mkdir()
+    for number in range(9):
+        (cache / f"{number}.blob").write_bytes(b"0123456789")
+    monkeypatch.setenv("FACECLI_CACHE", str(cache))
+    said = run("people", "purge", "Barack Obama", "--yes").out
+    assert "90 bytes of 9 files: nothing found" in " ".join(said.split())
+    assert ".blob" not in said

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from facecli.gallery.log import Entry
     from facecli.gallery.store import Gallery
 
-HISTORY_COLUMNS = ("event", "when", "what", "undoes", "undone_by", "command", "model")
+HISTORY_COLUMNS = ("event", "when", "what", "undone_by")
 UNDO_COLUMNS = ("event", "was", "now")
 
 LAST: Final = "last"

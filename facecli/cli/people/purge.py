@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -17,6 +20,9 @@ if TYPE_CHECKING:
     from facecli.services.purging.receipt import HeldCopy, Plan, Receipt, SearchedFile
 
 COLUMNS = ("what", "value")
+
+# Files of one folder that a table lists one by one where nothing was found in them.
+_MOST_ROWS: Final = 4
 
 
 @command()
@@ -67,7 +73,7 @@ def purge(
             say("nothing was destroyed")
             return 1
     receipt = purge_person(name, app.places, app.score_reached, delete_backups=backups)
-    write_rows(call, _receipt_rows(receipt), COLUMNS)
+    write_rows(call, _receipt_rows(receipt, brief=call.output_format == "table"), COLUMNS)
     _say(call, name, receipt)
     return 0
 
@@ -132,12 +138,12 @@ def _plan_rows(plan: Plan, *, would: bool = False) -> list[dict[str, Any]]:
     return rows
 
 
-def _receipt_rows(receipt: Receipt) -> list[dict[str, Any]]:
+def _receipt_rows(receipt: Receipt, *, brief: bool) -> list[dict[str, Any]]:
     from facecli.services.purging.receipt import NOT_VOUCHED_FOR
 
     rows = _plan_rows(receipt.plan)
     rows += [{"what": f"looked for: {kind}", "value": count} for kind, count in receipt.looked_for.items()]
-    rows += [_file_row(file) for file in receipt.files]
+    rows += _brief_file_rows(receipt.files) if brief else [_file_row(file) for file in receipt.files]
     if receipt.is_rewritten:
         rows.append({"what": "gallery written anew", "value": "yes"})
     rows += [_copy_row(copy) for copy in receipt.copies]
@@ -148,6 +154,20 @@ def _receipt_rows(receipt: Receipt) -> list[dict[str, Any]]:
         {"what": "found", "value": receipt.found},
         {"what": "not vouched for", "value": NOT_VOUCHED_FOR},
     ]
+    return rows
+
+
+def _brief_file_rows(files: Sequence[SearchedFile]) -> list[dict[str, Any]]:
+    """Return a row for each file, but one for all of a folder where many hold nothing: a cache of compiled networks."""
+    clean: defaultdict[Path, list[SearchedFile]] = defaultdict(list)
+    for file in files:
+        if not (file.is_unread or file.found or file.remainders or file.chance):
+            clean[file.path.parent].append(file)
+    crowds = {folder: alike for folder, alike in clean.items() if len(alike) > _MOST_ROWS}
+    rows = [_file_row(file) for file in files if file not in crowds.get(file.path.parent, ())]
+    for folder, alike in crowds.items():
+        size = sum(file.size_bytes for file in alike)
+        rows.append({"what": str(folder), "value": f"{size:,} bytes of {len(alike)} files: nothing found"})
     return rows
 
 
