@@ -24,7 +24,7 @@ from facecli.gallery.checksums import template_checksums
 from facecli.gallery.consent import Consent
 from facecli.gallery.loading import load
 from facecli.gallery.records import NewTemplate
-from facecli.gallery.sealing import encrypt
+from facecli.gallery.sealing import decrypt, encrypt
 from facecli.gallery.store import Gallery
 from facecli.scans.records import Asked, Entry, EntryState, FileSignature, KnownFile
 from facecli.scans.store import FILE_NAME, ScanStore
@@ -554,6 +554,33 @@ def test_of_an_encrypted_gallery_the_ciphers_and_the_key_go_too(house):
     with places.open_gallery() as gallery:
         assert [person.name for person in gallery.people()] == ["Bystander"]
         assert gallery.info(check=True).problems == ()
+
+
+def test_backups_of_other_keys_may_hold_the_person(house):
+    key = bytes(range(32))
+    house.enrol("Theodora", photo(1))
+    house.enrol("Bystander", photo(2))
+    places = Places(lambda: Gallery.open(house.path, ask_secret=lambda _: key), house.state, house.cache)
+    with house.open() as gallery:
+        encrypt(gallery, "key_file", key)
+        old = backups.make(gallery._connection, gallery.path, "asked").path
+        decrypt(gallery)
+        encrypt(gallery, "key_file", key)
+        held = backups.make(gallery._connection, gallery.path, "asked").path
+        gallery.remove_person("Theodora")
+        later = backups.make(gallery._connection, gallery.path, "asked").path
+
+    receipt = purge("Theodora", places, lambda model_id, rate: 0.5)
+
+    assert [(each.path, each.is_unread) for each in receipt.copies] == [(old, True), (held, False), (later, False)]
+    with places.open_gallery() as gallery:
+        after = backups.make(gallery._connection, gallery.path, "asked").path
+        decrypt(gallery)
+    receipt = house.purge("Bystander", delete_backups=True)
+    assert [(each.path, each.is_unread) for each in receipt.copies] == [
+        (path, True) for path in (old, held, later, after)
+    ]
+    assert [path.exists() for path in (old, held, later, after)] == [False] * 4
 
 
 def test_a_negative_of_a_face_whose_nearness_nobody_measured_goes_if_it_is_the_same(house):

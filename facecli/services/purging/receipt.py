@@ -73,7 +73,7 @@ class HeldCopy:
     is_backup : bool
     is_deleted : bool
     is_unread : bool
-        Whether it cannot be read: then nobody knows.
+        Whether it cannot be read, or is encrypted with other keys than the gallery: then nobody knows.
     """
 
     path: Path

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -114,11 +114,14 @@ class TracedFiles:
             for path in sorted(self._gallery.parent.iterdir())
             if path.is_file() and path.name.startswith(beside) and path not in self._found
         ]
-        found = []
+        found, own_keys = [], _keys(self._gallery)
         for path in chain(kept, others):
             try:
                 if self._search.is_any_in(path, telling):
                     found.append(HeldCopy(path, path in kept))
+                elif (keys := _keys(path, "&immutable=1")) and keys.isdisjoint(own_keys):
+                    # Encrypted before the gallery got the keys it has, if any: there nobody can be looked for.
+                    found.append(HeldCopy(path, path in kept, is_unread=True))
             except FileNotFoundError:
                 continue
             except OSError:
@@ -161,6 +164,16 @@ def _places(path: Path, hits: Iterable[tuple[int, int]], needles: Sequence[bytes
             around = file.read(offset - start + length + CONTEXT_BYTES)
             found.append(Place(needle, around[: offset - start], around[offset - start + length :]))
     return found
+
+
+def _keys(path: Path, parameters: str = "") -> frozenset[bytes]:
+    """Return people's keys as an encrypted gallery holds them; none of a file that is something else."""
+    with (
+        suppress(sqlite3.Error),
+        closing(sqlite3.connect(f"{path.as_uri()}?mode=ro{parameters}", uri=True, isolation_level=None)) as connection,
+    ):
+        return frozenset(wrapped for (wrapped,) in connection.execute("SELECT wrapped FROM person_keys"))
+    return frozenset()
 
 
 def _below(folder: Path) -> list[Path]:
