@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from facecli.errors import GalleryLockedError
+from facecli.errors import GalleryError, GalleryLockedError
 from facecli.gallery import rows, soundness
 from facecli.gallery.schema import MIGRATIONS, read_version
 from facecli.gallery.translation import missing_error, translated
+from facecli.gallery.vault import read_lock
 from facecli.sqlite_file import primary_code, sync_file, sync_folder, transaction
 
 TEMPORARY: Final = ".tmp"
@@ -137,6 +138,13 @@ def contents(path: Path) -> Contents:
         owned = "person_id IS NOT NULL AND is_negative = 0" if version >= _FIRST_WITH_HISTORY else "1"
         templates = connection.execute(f"SELECT count(*) FROM templates WHERE {owned}").fetchone()[0]  # noqa: S608
         return Contents(version, people, templates, rows.revision(connection, str(path)))
+
+
+def is_encrypted(path: Path) -> bool:
+    """Say whether a file is an encrypted gallery; of what is none, or cannot be read, that it is not."""
+    with suppress(GalleryError), reading(path) as connection:
+        return read_lock(connection) is not None
+    return False
 
 
 def problems(path: Path) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 import facecli
-from facecli.errors import GalleryCorruptError, GalleryError
+from facecli.errors import GalleryCorruptError, GalleryError, GalleryLockedError
 from facecli.gallery import history, rows
 from facecli.gallery.automatic_backups import PURGE
 from facecli.gallery.backups import Backup
@@ -134,6 +134,11 @@ def _restore(gallery_path: str, source: Path, ask_secret: AskSecret | None) -> R
                 before = _look(present, gallery_path)
                 purged = _prepare(staged, source, before, ask_secret)
                 aside = set_aside(present, gallery_path, COMMAND)
+                if _look(present, gallery_path) != before:  # it would be lost, and its revision given again
+                    raise GalleryLockedError(
+                        f"the gallery {gallery_path} was changed meanwhile by another process",
+                        hint="Nothing was restored; ask again.",
+                    )
                 is_written = write_into(present, staged, gallery_path)
         except sqlite3.DatabaseError as error:
             if primary_code(error) not in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
@@ -183,7 +188,7 @@ def _prepare(staged: Path, source: Path, before: _Present, ask_secret: AskSecret
     int
         People who were purged again.
     """
-    with Gallery.open(staged, ask_secret=ask_secret) as gallery:
+    with _opened(staged, source, ask_secret) as gallery:
         if found := gallery.info(check=True).problems:
             raise _damaged(source, found[0])
         connection: sqlite3.Connection = gallery._connection
@@ -200,6 +205,19 @@ def _prepare(staged: Path, source: Path, before: _Present, ask_secret: AskSecret
             for table, last in before.ids:
                 connection.execute("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = ?", (last, table))
     return len(again)
+
+
+def _opened(staged: Path, source: Path, ask_secret: AskSecret | None) -> Gallery:
+    try:
+        return Gallery.open(staged, ask_secret=ask_secret)
+    except GalleryError as error:
+        if error.code != "gallery_wrong_key":
+            raise
+        raise GalleryError(
+            error.message.replace(f"gallery {staged}", f"backup {source}"),
+            hint="A backup is opened by what opened the gallery when it was made. Nothing was changed.",
+            code=error.code,
+        ) from error
 
 
 def _purged_since(connection: sqlite3.Connection, before: _Present) -> list[int]:

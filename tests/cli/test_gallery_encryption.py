@@ -97,6 +97,25 @@ def test_backups_in_the_clear_are_named_and_deleted(run, gallery: Path, monkeypa
     assert run("gallery", "restore", "--yes").code == 0
 
 
+def test_only_backups_in_the_clear_are_said_to_be(run, gallery: Path, monkeypatch) -> None:
+    monkeypatch.setenv("FACECLI_PASSPHRASE", "correct horse")
+    run("gallery", "encrypt")
+    run("gallery", "backup")
+    run("gallery", "decrypt")
+    assert "in the clear" not in run("gallery", "encrypt").err
+
+
+def test_a_backup_in_the_clear_is_not_restored_silently(run, gallery: Path, monkeypatch) -> None:
+    run("gallery", "backup")
+    monkeypatch.setenv("FACECLI_PASSPHRASE", "correct horse")
+    warning = f"warning: {gallery} is encrypted, and "
+    assert warning not in run("gallery", "restore", "--dry-run").err
+    run("gallery", "encrypt")
+    assert warning in run("gallery", "restore", "--dry-run").err
+    assert warning in run("gallery", "restore", "--yes").err
+    assert warning not in run("gallery", "restore", "--yes").err  # the latest is what it was before, encrypted
+
+
 def test_a_short_passphrase_is_refused(run, gallery: Path, monkeypatch) -> None:
     monkeypatch.setenv("FACECLI_PASSPHRASE", "horse")
     assert "a passphrase of 5 characters is too short" in run("gallery", "encrypt").err

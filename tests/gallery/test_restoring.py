@@ -241,6 +241,24 @@ def test_an_encrypted_gallery_is_verified_without_its_key_and_restored_with_it(p
     assert restoring.verify(made).people == 2
     with pytest.raises(GalleryError, match="is encrypted"):
         restoring.restore(str(path), made)
+    with pytest.raises(GalleryError, match=f"does not open the backup {made}$") as caught:
+        restoring.restore(str(path), made, lambda _: bytes(32))
+    assert "opened the gallery when it was made" in caught.value.hint
     assert restoring.restore(str(path), made, lambda _: key).purged == 1
     with Gallery.open(path, ask_secret=lambda _: key) as gallery:
         assert (names(gallery), gallery.info(check=True).problems) == (["Ana"], ())
+
+
+def test_what_others_change_while_it_is_prepared_is_not_lost(path, backup, template, monkeypatch):
+    set_aside = restoring.set_aside
+
+    def changed_afterwards(*arguments):
+        made = set_aside(*arguments)
+        change(path, template)
+        return made
+
+    monkeypatch.setattr(restoring, "set_aside", changed_afterwards)
+    with pytest.raises(GalleryLockedError, match="was changed meanwhile"):
+        restoring.restore(str(path), backup)
+    with Gallery.open(path) as gallery:
+        assert names(gallery) == ["Ana", "Cy"]

@@ -53,7 +53,7 @@ def encrypt(
     them.
     """
     from facecli.app import App
-    from facecli.gallery import backups, index_care, sealing
+    from facecli.gallery import backups, copying, index_care, sealing
     from facecli.services import secrets
 
     kind = _kind(by, call.settings.key_file)
@@ -70,6 +70,7 @@ def encrypt(
             for path in old:
                 path.unlink(missing_ok=True)
             old = []
+        old = [path for path in old if not copying.is_encrypted(path)]
     if not call.quiet:
         say(f"encrypted {gallery.path}; keep the {_WORDS[kind]} safe: without it nobody can open the gallery")
         say(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facecli.cli.messages import say
+from facecli.cli.messages import say, warn
 from facecli.cli.options import Call, command
 from facecli.errors import UsageError
 
@@ -35,11 +35,13 @@ def restore(
     Who was purged since the backup was made is purged again, unless the present gallery is too damaged to tell.
     """
     from facecli.app import App
-    from facecli.gallery import restoring
+    from facecli.gallery import copying, restoring
 
     path = os.path.realpath(call.settings.gallery_path)
     source = _source(path, backup)
     held = restoring.verify(source)
+    if copying.is_encrypted(Path(path)) and not copying.is_encrypted(source):
+        warn(f"{path} is encrypted, and {source} is not: what it holds would lie in the clear")
     if dry_run:
         say(f"{source} is sound and holds {_words(held)}; nothing was changed")
         return 0
