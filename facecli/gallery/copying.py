@@ -174,11 +174,13 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
     Raises
     ------
     GalleryError
-        If there is none, or a block raises an error of SQLite.
+        If there is none, it is a folder, or a block raises an error of SQLite.
     """
     with translated(str(path)):
         if not path.exists():
             raise missing_error(str(path))
+        if path.is_dir():
+            raise GalleryError(f"{path} is a folder", hint="Name a file in it.", code="gallery_unopenable")
         uri = f"{path.resolve().as_uri()}?mode=ro"
         connection = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
     with closing(connection):

@@ -21,6 +21,7 @@ def test_a_passphrase_of_the_environment_encrypts_and_opens(run, gallery: Path, 
     done = run("gallery", "encrypt")
     assert (done.code, done.out) == (0, "")
     assert "keep the passphrase safe" in done.err
+    assert "scans" not in done.err  # there were none
     assert b"Obama" not in gallery.read_bytes()
     assert run("people", "list", "-f", "jsonl").records == before
 

@@ -249,6 +249,11 @@ def test_an_encrypted_gallery_is_verified_without_its_key_and_restored_with_it(p
         assert (names(gallery), gallery.info(check=True).problems) == (["Ana"], ())
 
 
+def test_a_folder_is_no_backup(path, tmp_path):
+    with pytest.raises(GalleryError, match="is a folder"):
+        restoring.restore(str(path), tmp_path)
+
+
 def test_what_others_change_while_it_is_prepared_is_not_lost(path, backup, template, monkeypatch):
     set_aside = restoring.set_aside
 

@@ -54,6 +54,7 @@ def encrypt(
     """
     from facecli.app import App
     from facecli.gallery import backups, copying, index_care, sealing
+    from facecli.scans.store import FILE_NAME
     from facecli.services import secrets
 
     kind = _kind(by, call.settings.key_file)
@@ -73,9 +74,9 @@ def encrypt(
         old = [path for path in old if not copying.is_encrypted(path)]
     if not call.quiet:
         say(f"encrypted {gallery.path}; keep the {_WORDS[kind]} safe: without it nobody can open the gallery")
-        say(
-            f"faces that scans have found lie unencrypted in {call.settings.state_dir}; see: facecli scans forget --all"
-        )
+        scans = call.settings.state_dir / FILE_NAME
+        if scans.exists():
+            say(f"faces that scans have found lie unencrypted in {scans}; see: facecli scans forget --all")
         if old:
             count = "1 backup stays" if len(old) == 1 else f"{len(old)} backups stay"
             say(f"{count} in the clear in {old[0].parent}: delete them, or encrypt with --delete-backups")
