@@ -260,4 +260,7 @@ def migrate(connection: sqlite3.Connection, path: str) -> None:
     GalleryError
         As `read_version`.
     """
-    sqlite_file.migrate(connection, MIGRATIONS, APPLICATION_ID, lambda: read_version(connection, path))
+    try:
+        sqlite_file.migrate(connection, MIGRATIONS, APPLICATION_ID, lambda: read_version(connection, path))
+    except (TypeError, ValueError, OverflowError) as error:  # a damaged file need not keep to its own constraints
+        raise corrupt_error(path, f"it cannot be brought to schema {len(MIGRATIONS)} ({error})") from error

@@ -192,3 +192,20 @@ def test_opening_at_the_moment_of_making_sees_blank_or_gallery(tmp_path):
     done = subprocess.run([sys.executable, "-c", RACE, tmp_path], capture_output=True, text=True, check=False)
 
     assert (done.stdout, done.returncode) == ("", 0), done.stderr
+
+
+def test_an_older_gallery_that_breaks_its_own_constraints_is_refused_as_it_is(tmp_path):
+    path = tmp_path / "g.sqlite"
+    path.write_bytes((SCHEMAS / "3.sqlite").read_bytes())
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute(
+            "UPDATE sqlite_master SET sql = replace(sql, 'person_id INTEGER NOT NULL', 'person_id INTEGER')"
+        )
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("UPDATE templates SET person_id = NULL WHERE template_id = 2")
+        before = connection.execute("SELECT * FROM templates").fetchall()
+    with pytest.raises(GalleryCorruptError, match="cannot be brought to schema"):
+        Gallery.open(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        assert connection.execute("SELECT * FROM templates").fetchall() == before
