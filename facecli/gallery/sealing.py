@@ -46,7 +46,7 @@ def encrypt(gallery: Gallery, kind: SecretKind, secret: bytes, *, salt: bytes | 
         vault = Vault(connection, gallery.path, os.urandom(KEY_BYTES))
         _convert(connection, gallery.path, vault)
         _put_lock(connection, make_lock(vault.master, kind, secret, salt or os.urandom(SALT_BYTES)))
-    return _rewritten(gallery)
+    return _rewritten(gallery, "encrypted")
 
 
 def refuse_encrypted(gallery: Gallery) -> None:
@@ -78,7 +78,7 @@ def decrypt(gallery: Gallery) -> bool:
         _convert(connection, gallery.path, PLAIN)
         connection.execute("DELETE FROM person_keys")
         _put_lock(connection, None)
-    return _rewritten(gallery)
+    return _rewritten(gallery, "decrypted")
 
 
 def rekey(gallery: Gallery, kind: SecretKind, secret: bytes, *, salt: bytes | None = None) -> bool:
@@ -139,8 +139,15 @@ def _convert(connection: GalleryConnection, path: str, new: Codec) -> None:
     rows.increase_revision(connection)
 
 
-def _rewritten(gallery: Gallery) -> bool:
+def _rewritten(gallery: Gallery, done: str) -> bool:
     """Leave no page of the file as it was before."""
-    with translated(gallery.path):
-        gallery._connection.execute("VACUUM")
+    try:
+        with translated(gallery.path):
+            gallery._connection.execute("VACUUM")
+    except GalleryError as error:
+        raise GalleryError(
+            f"the gallery {gallery.path} was {done}, but could not be written anew after that: {error.message}",
+            hint="It is whole. Backups beside it are as they were; see: facecli gallery backups",
+            code=error.code,
+        ) from error
     return gallery.empty_log()

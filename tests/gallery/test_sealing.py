@@ -156,6 +156,18 @@ def test_a_process_that_opened_it_before_does_not_write_in_the_clear(path, templ
         assert [person.name for person in gallery.people()] == ["Bo", "Mina Harker"]
 
 
+def test_it_is_said_that_it_is_encrypted_though_it_cannot_be_written_anew(path):
+    with Gallery.open(path) as gallery:
+        gallery._connection.set_authorizer(  # VACUUM attaches the new file
+            lambda action, *_: sqlite3.SQLITE_DENY if action == sqlite3.SQLITE_ATTACH else sqlite3.SQLITE_OK
+        )
+        with pytest.raises(GalleryError, match="was encrypted, but could not be written anew"):
+            encrypt(gallery, "key_file", KEY)
+    with Gallery.open(path, ask_secret=with_key(KEY)) as gallery:
+        assert [person.name for person in gallery.people()] == ["Bo", "Mina Harker"]
+    assert not any(secret in all_bytes(path) for secret in (b"Mina", b"Whitby", b"wedding"))
+
+
 def test_a_process_that_opened_it_before_does_not_write_for_another_key(path, template):
     with Gallery.open(path) as gallery:
         encrypt(gallery, "key_file", KEY)
