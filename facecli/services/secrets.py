@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import sys
+import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from getpass import getpass
@@ -113,8 +114,11 @@ def _asked(question: str) -> str:
 
 
 def _encoded(passphrase: str) -> bytes:
-    """Return a passphrase as bytes; what is no text in the encoding of the session comes as the bytes that it was."""
-    return passphrase.encode("utf-8", "surrogateescape")
+    """Return a passphrase as bytes, the same whatever keyboard composed its letters (NIST SP 800-63B, 5.1.1.2).
+
+    What is no text in the encoding of the session comes as the bytes that it was.
+    """
+    return unicodedata.normalize("NFKC", passphrase).encode("utf-8", "surrogateescape")
 
 
 def _is_terminal() -> bool:

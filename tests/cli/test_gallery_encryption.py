@@ -39,6 +39,13 @@ def test_a_passphrase_of_the_environment_encrypts_and_opens(run, gallery: Path, 
     ]
 
 
+def test_a_passphrase_is_the_same_however_its_letters_are_composed(run, gallery: Path, monkeypatch) -> None:
+    monkeypatch.setenv("FACECLI_PASSPHRASE", "Zo\u00eb und Andr\u00e9")
+    assert run("gallery", "encrypt").code == 0
+    monkeypatch.setenv("FACECLI_PASSPHRASE", "Zoe\u0308 und Andre\u0301")
+    assert run("people", "list").code == 0
+
+
 def test_a_key_file_is_made_and_needed(run, gallery: Path, tmp_path) -> None:
     key = tmp_path / "gallery.key"
     assert run("gallery", "encrypt", "--key-file", str(key)).code == 0
