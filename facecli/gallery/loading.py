@@ -14,6 +14,7 @@ from facecli.gallery.approximate_index import ApproximateFinder, ApproximateInde
 from facecli.gallery.array_file import DamagedFileError
 from facecli.gallery.block_scan import block_finder
 from facecli.gallery.candidate_rows import RowFinder
+from facecli.gallery.codes import encode
 from facecli.gallery.exact_index import ExactIndex
 from facecli.gallery.person_means import with_means
 from facecli.gallery.records import TemplateMatrix
@@ -79,7 +80,9 @@ def load(
     finder: RowFinder
     if stored is None:
         matrix = with_means(matrix or gallery.matrix(model_id))
-        vectors, codes = ArrayRows(matrix.vectors), None
+        vectors = ArrayRows(matrix.vectors)
+        # As in the file that an encrypted gallery, or one that can only be read, does not have beside it.
+        codes = encode(matrix.vectors) if len(matrix.vectors) >= LEAST_TEMPLATES and make_finder is None else None
     else:
         matrix, vectors, codes = stored.matrix, stored.file.rows("vectors"), stored.codes
     approximate = None

@@ -150,7 +150,7 @@ def expired(connection: sqlite3.Connection, path: str, today: date) -> list[Pers
     """Return everybody whose consent has ended, by person_id; read in milliseconds where few consents end."""
     if not codec_of(connection).is_plain:
         ended = {each for each, consent in consents(connection, path).items() if consent.is_expired(today)}
-        return [person for person in people(connection, path) if person.person_id in ended]
+        return [person for person in people(connection, path) if person.person_id in ended] if ended else []
     found = []
     for (text,) in connection.execute(
         # An index holds the texts, and many people may share one.
