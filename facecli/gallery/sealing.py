@@ -16,7 +16,17 @@ from facecli.gallery.codec import PLAIN, Codec, GalleryConnection
 from facecli.gallery.soundness import problems
 from facecli.gallery.store import Gallery
 from facecli.gallery.translation import corrupt_error, translated
-from facecli.gallery.vault import KEY_BYTES, SALT_BYTES, Lock, SecretKind, Vault, make_lock, write_lock
+from facecli.gallery.vault import (
+    KEY_BYTES,
+    SALT_BYTES,
+    Lock,
+    SecretKind,
+    Vault,
+    make_lock,
+    make_rewrite_due,
+    write_anew,
+    write_lock,
+)
 
 
 def encrypt(gallery: Gallery, kind: SecretKind, secret: bytes, *, salt: bytes | None = None) -> bool:
@@ -46,6 +56,7 @@ def encrypt(gallery: Gallery, kind: SecretKind, secret: bytes, *, salt: bytes | 
         vault = Vault(connection, gallery.path, os.urandom(KEY_BYTES))
         _convert(connection, gallery.path, vault)
         _put_lock(connection, make_lock(vault.master, kind, secret, salt or os.urandom(SALT_BYTES)))
+        make_rewrite_due(connection)
     return _rewritten(gallery, "encrypted")
 
 
@@ -140,10 +151,10 @@ def _convert(connection: GalleryConnection, path: str, new: Codec) -> None:
 
 
 def _rewritten(gallery: Gallery, done: str) -> bool:
-    """Leave no page of the file as it was before."""
+    """Leave no page of the file as it was before, nor its write-ahead log."""
     try:
         with translated(gallery.path):
-            gallery._connection.execute("VACUUM")
+            write_anew(gallery._connection)
     except GalleryError as error:
         raise GalleryError(
             f"the gallery {gallery.path} was {done}, but could not be written anew after that: {error.message}",

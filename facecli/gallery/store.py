@@ -22,9 +22,10 @@ from facecli.gallery.names import normalise_name
 from facecli.gallery.records import CropCount, GalleryInfo, NewTemplate, StoredThreshold, TemplateMatrix
 from facecli.gallery.schema import read_version
 from facecli.gallery.stranger_searches import SearchSample
+from facecli.gallery.template_matrix import read_matrix
 from facecli.gallery.traces import Traces, people_meant, traces
 from facecli.gallery.translation import read_only_error, translated
-from facecli.gallery.vault import AskSecret, Vault, open_lock, read_lock
+from facecli.gallery.vault import AskSecret, Vault, finish_rewrite, open_lock, read_lock
 from facecli.sqlite_file import MEMORY, closed_on_error, transaction
 from facecli.types import Crop, FloatArray, Person, Template
 
@@ -152,6 +153,8 @@ class Gallery:
                     )
                 connection.codec = Vault(connection, name, open_lock(lock, ask_secret(lock), name))
                 connection.lock = lock
+                if not is_read_only:
+                    finish_rewrite(connection)
         return cls(connection, name, read_only=is_read_only, keep_backups=keep_backups)
 
     def close(self) -> None:
@@ -463,7 +466,7 @@ class Gallery:
             If there are none of this model but some of others.
         """
         with translated(self.path), transaction(self._connection, "DEFERRED"):
-            return rows.matrix(self._connection, self.path, model_id, self.today())
+            return read_matrix(self._connection, self.path, model_id, self.today())
 
     def searches(self, model_id: str) -> SearchSample | None:
         """Return the searches kept for a model's threshold, of whatever revision; None if there are none."""

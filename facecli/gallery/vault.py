@@ -12,11 +12,13 @@ import hmac
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 from facecli.errors import GalleryError
 from facecli.gallery.codec import Kind
 from facecli.gallery.translation import corrupt_error
+from facecli.sqlite_file import pragma
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -37,6 +39,9 @@ SCRYPT_COST: Final = 17
 
 # A file may ask for more work than this machine has memory for.
 MAX_SCRYPT_COST: Final = 20
+
+# A row of the table meta while pages in the clear may be left in the file of an encrypted gallery.
+_REWRITE_DUE: Final = "rewrite_due"
 
 
 class Lock(NamedTuple):
@@ -73,6 +78,28 @@ def write_lock(connection: sqlite3.Connection, lock: Lock | None) -> None:
     connection.execute("DELETE FROM vault")
     if lock is not None:
         connection.execute("INSERT INTO vault VALUES (1, ?, ?, ?, ?)", lock)
+
+
+def write_anew(connection: sqlite3.Connection) -> None:
+    """Leave no page of the file as it was before."""
+    connection.execute("VACUUM")
+    connection.execute("DELETE FROM meta WHERE key = ?", (_REWRITE_DUE,))
+
+
+def make_rewrite_due(connection: sqlite3.Connection) -> None:
+    """Note that the file is to be written anew: who is killed before that leaves it to the next who opens the file."""
+    connection.execute("INSERT OR REPLACE INTO meta VALUES (?, 1)", (_REWRITE_DUE,))
+
+
+def finish_rewrite(connection: sqlite3.Connection) -> None:
+    """Write the file anew where that was not done; while another process does it, or there is no room, not now."""
+    if connection.execute("SELECT 1 FROM meta WHERE key = ?", (_REWRITE_DUE,)).fetchone() is None:
+        return
+    patience_ms = pragma(connection, "busy_timeout")
+    connection.execute("PRAGMA busy_timeout = 0")
+    with suppress(sqlite3.OperationalError):
+        write_anew(connection)
+    connection.execute(f"PRAGMA busy_timeout = {patience_ms}")
 
 
 def make_lock(master: bytes, kind: SecretKind, secret: bytes, salt: bytes) -> Lock:
