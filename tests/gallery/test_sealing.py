@@ -168,6 +168,30 @@ def test_it_is_said_that_it_is_encrypted_though_it_cannot_be_written_anew(path):
     assert not any(secret in all_bytes(path) for secret in (b"Mina", b"Whitby", b"wedding"))
 
 
+def test_what_was_killed_before_the_file_was_written_anew_is_finished_by_who_opens_it_next(path, monkeypatch):
+    with monkeypatch.context() as killed, Gallery.open(path) as gallery:
+        killed.setattr("facecli.gallery.sealing._rewritten", lambda *_: True)
+        gallery._connection.execute("PRAGMA secure_delete = OFF")  # so that there is something to overwrite
+        encrypt(gallery, "key_file", KEY)
+        before = content(gallery)
+    left = path.read_bytes()
+    secrets = [secret for secret in (b"Mina", b"Wilhelmina", b"Whitby", b"wedding", b"asylum") if secret in left]
+    assert secrets
+    with Gallery.open(path, ask_secret=with_key(KEY), read_only=True) as gallery:
+        assert content(gallery) == before
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")  # the file cannot be written anew now, and nobody waits for that
+        with Gallery.open(path, ask_secret=with_key(KEY), busy_timeout_s=60) as gallery:
+            assert content(gallery) == before
+    assert path.read_bytes() == left
+    with Gallery.open(path, ask_secret=with_key(KEY)) as gallery:
+        assert (content(gallery), gallery.info(check=True).problems) == (before, ())
+    assert not any(secret in all_bytes(path) for secret in secrets)
+    anew = path.read_bytes()
+    Gallery.open(path, ask_secret=with_key(KEY)).close()
+    assert path.read_bytes() == anew
+
+
 def test_a_process_that_opened_it_before_does_not_write_for_another_key(path, template):
     with Gallery.open(path) as gallery:
         encrypt(gallery, "key_file", KEY)
