@@ -2,11 +2,11 @@
 
     python tests/bench/gallery_kills.py [--rounds N] [--seed N] [--only ACTION]
 
-A round is a process that enrols, merges, undoes, purges, migrates, backs up or restores until it is killed; it reports
-each change once the call has returned. Half of the kills come at a random time, half at a random call of what does
-these things. Afterwards the gallery must open and be sound, hold all that was reported and at
-most one change more, and none by half; a person whose purge was reported must be in no byte of it; each backup must be
-sound. Ends with 1 if not.
+A round is a process that enrols, merges, undoes, purges, migrates, backs up, restores, imports, reembeds or encrypts
+until it is killed; it reports each change once the call has returned. Half of the kills come at a random time, half at
+a random call of what does these things. Afterwards the gallery must open and be sound, hold all that was reported and
+at most one change more, and none by half; a person whose purge was reported must be in no byte of it, nor anybody in
+one of an encrypted gallery; each backup must be sound. Ends with 1 if not.
 """
 
 from __future__ import annotations
@@ -31,9 +31,23 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "gallery"))
 
 from damage import numbered
+from gallery_conversions import CONVERSIONS, Encrypt, Import, Reembed
 
 from facecli.errors import FacecliError, GalleryError
-from facecli.gallery import backups, copying, history, migration_4, person_rows, replacing, restoring, rows
+from facecli.gallery import (
+    backups,
+    copying,
+    crops,
+    history,
+    migration_4,
+    person_rows,
+    reembedded,
+    replacing,
+    restoring,
+    rows,
+    sealing,
+)
+from facecli.gallery.edit import Edit
 from facecli.gallery.store import Gallery
 
 SCHEMAS = Path(__file__).resolve().parents[1] / "gallery" / "schemas"
@@ -115,6 +129,7 @@ ACTIONS: dict[str, tuple[Callable[[Path, random.Random, Report], None], float]] 
     "migrate": (migrate, 0.35),
     "backup": (back_up, 0.12),
     "restore": (restore, 0.25),
+    **{action: (conversion.work, conversion.most_s) for action, conversion in CONVERSIONS.items()},
 }
 
 
@@ -145,6 +160,24 @@ POINTS: dict[str, list[tuple[Any, str]]] = {
         *COPYING,
         *((restoring, name) for name in ("copy", "_prepare", "set_aside", "write_into", "contents")),
         *((history, "append"), (replacing, "pragma"), (Path, "unlink")),
+    ],
+    "import": [
+        *((Edit, name) for name in ("add_person", "add_template", "set_consent")),
+        *((rows, "insert_template"), (rows, "increase_revision"), (history, "append"), (crops, "keep"), *COPYING),
+    ],
+    "reembed": [
+        *((reembedded, name) for name in ("keep", "switch", "drop_replaced")),
+        *(
+            (Edit, "add_copy"),
+            (rows, "set_owner"),
+            (rows, "increase_revision"),
+            (history, "append"),
+            (Gallery, "crops"),
+        ),
+    ],
+    "encrypt": [
+        *((sealing, name) for name in ("problems", "_convert", "_put_lock", "_rewritten", "write_lock", "make_lock")),
+        *((rows, "reseal"), (history, "reseal"), (person_rows, "put_person"), (Gallery, "empty_log")),
     ],
 }
 MOST_CALLS = 6
@@ -184,6 +217,8 @@ def killed(action: str, path: Path, chance: random.Random) -> list[str]:
     seed = chance.random()
     point = chance.choice(POINTS[action]) if chance.random() < 0.5 else None
     call, after = chance.randint(1, MOST_CALLS), chance.random() < 0.5
+    if action in CONVERSIONS:
+        call **= chance.randint(1, 3)  # they come to far more calls
     child = os.fork()
     if not child:
         os.close(reader)
@@ -284,11 +319,34 @@ def kill_restore(path: Path, chance: random.Random) -> tuple[list[str], list[str
     return reported, found
 
 
-def kill_migration(source: Path, path: Path, chance: random.Random) -> tuple[list[str], list[str]]:
+def begin_with(source: Path, path: Path) -> None:
     for each in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
         each.unlink(missing_ok=True)
     shutil.rmtree(backups.folder_of(str(path)), ignore_errors=True)
     shutil.copyfile(source, path)
+
+
+def kill_conversion(
+    action: str, made: Import | Reembed | Encrypt, path: Path, chance: random.Random
+) -> tuple[list[str], list[str]]:
+    begin_with(made.start, path)
+    reported = killed(action, path, chance)
+    if found := [each for each in reported if each.startswith("failed")]:
+        return reported, found
+    found = backup_faults(path)
+    if action != "encrypt":
+        with Gallery.open(path) as gallery:
+            found += gallery.info(check=True).problems
+    if not found:
+        try:
+            found = made.faults(path, reported)
+        except FacecliError as error:
+            found = [error.message]
+    return reported, found
+
+
+def kill_migration(source: Path, path: Path, chance: random.Random) -> tuple[list[str], list[str]]:
+    begin_with(source, path)
     reported = killed("migrate", path, chance)
     found = [each for each in reported if each.startswith("failed")] + backup_faults(path)
     with closing(sqlite3.connect(path)) as connection:
@@ -323,6 +381,7 @@ def run(rounds: int, seed: int, only: str | None) -> int:
         folder = Path(name)
         for version in (1, 2, 3):
             grow(version, folder / f"old {version}.db")
+        made = {action: make(folder) for action, make in CONVERSIONS.items() if only in (None, action)}
         path = folder / "0.db"
         for number in range(rounds):
             chance = random.Random(f"{seed} {number}")
@@ -337,6 +396,8 @@ def run(rounds: int, seed: int, only: str | None) -> int:
             elif action == "migrate":
                 source = folder / f"old {chance.choice((1, 2, 3))}.db"
                 reported, found = kill_migration(source, folder / "old.db", chance)
+            elif action in made:
+                reported, found = kill_conversion(action, made[action], folder / "converted.db", chance)
             else:
                 reported, found = kill_changing(action, path, chance)
             counts[f"{action}: rounds"] += 1
