@@ -66,7 +66,7 @@ class ArrayFile:
             self._checksums = np.frombuffer(footer, "<u4", offset=4 + length + -length % 4)
             self.facts: dict[str, Any] = text["facts"]
             self._places: dict[str, dict[str, Any]] = text["arrays"]
-        except (ValueError, KeyError, TypeError, struct.error) as error:
+        except (ValueError, KeyError, TypeError, RecursionError, struct.error) as error:
             raise _damaged(path) from error
         self._sound = np.zeros(len(self._checksums), np.bool_)
 

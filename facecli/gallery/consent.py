@@ -76,7 +76,10 @@ class Consent:
         ValueError
             If it is something else.
         """
-        said = json.loads(text)
+        try:
+            said = json.loads(text)
+        except RecursionError as error:
+            raise ValueError("it goes too deep") from error
         if not isinstance(said, dict) or not said.keys() <= _FIELDS:
             raise ValueError(f"{text[:40]!a} says something else than consent")
         if not all(isinstance(value, str) for value in said.values()):

@@ -105,7 +105,7 @@ def decode_analysis(record: bytes) -> PhotoResult | None:
             error=error,
             warnings=tuple(header.get("warnings", ())),
         )
-    except (ValueError, TypeError, LookupError, struct.error, GeometryError):
+    except (ValueError, TypeError, LookupError, RecursionError, struct.error, GeometryError):
         return None
 
 

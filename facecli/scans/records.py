@@ -94,7 +94,7 @@ class Asked:
         try:
             folder, roots, listed, recursive = json.loads(text)
             return cls(str(folder), tuple(map(str, roots)), str(listed), bool(recursive))
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             return cls("", ())
 
     @property

@@ -175,7 +175,7 @@ def scans(connection: sqlite3.Connection, where: str = "1", values: tuple[Any, .
 def _facts(text: str) -> dict[str, str]:
     try:
         return {str(name): str(value) for name, value in json.loads(text).items()}
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return {}
 
 

@@ -70,7 +70,13 @@ def test_what_cannot_be_said(said):
     "text",
     [
         *("asked", "", "[]", "{}", "null", '{"expires": 3}', '{"expires": "20280531"}', '{"expires": "2028-13-31"}'),
-        *('{"until": "2028-05-31"}', '{"expires": "2028-W01-1"}', '{"note": "a\\u0000"}', '{"basis": ["a"]}'),
+        *(
+            '{"until": "2028-05-31"}',
+            '{"expires": "2028-W01-1"}',
+            '{"note": "a\\u0000"}',
+            '{"basis": ["a"]}',
+            "[" * 100_000,
+        ),
     ],
 )
 def test_what_is_no_consent(text):

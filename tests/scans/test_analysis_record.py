@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import struct
+
 from hypothesis import given
 from hypothesis import strategies as st
 from made_up_results import parts, results
 
-from facecli.scans.analysis_record import decode_analysis, encode_analysis, seal, unseal
+from facecli.scans.analysis_record import FORM, decode_analysis, encode_analysis, seal, unseal
 from facecli.types import PhotoResult
 
 
@@ -46,6 +48,11 @@ def test_a_record_cut_short_or_of_another_form_is_none(result: PhotoResult, data
 def test_garbage_is_no_record(garbage: bytes) -> None:
     assert decode_analysis(garbage) is None
     assert decode_analysis(b"\1" + garbage) is None
+
+
+def test_a_header_that_goes_too_deep_is_no_record() -> None:
+    header = b"[" * 100_000
+    assert decode_analysis(struct.pack("<BI", FORM, len(header)) + header) is None
 
 
 def test_two_faces_take_little_more_than_their_numbers() -> None:
