@@ -59,6 +59,13 @@ def enroll(
     The same photo enrolled twice adds nothing. Several photos of a person are better than one: where two agree, one
     that shows somebody else is told by its score and refused.
     """
+    return enrol_photos(call, who, on_multi=on_multi, keep_outliers=keep_outliers, dry_run=dry_run)
+
+
+def enrol_photos(
+    call: Call, who: list[str], *, on_multi: str = "error", keep_outliers: bool = False, dry_run: bool = False
+) -> int:
+    """Enrol what the command line names, say what became of each photo, and return the exit code."""
     from facecli.app import App
     from facecli.cli.output import write_rows
     from facecli.cli.photos import progress_bar

@@ -71,13 +71,10 @@ def test_no_gallery_is_made_for_what_cannot_be_imported(run, archive, home):
     assert not (home / "new.db").exists()
 
 
-def test_photos_are_enrolled(run, sample_images, gallery):
-    done = run("gallery", "import", sample_images / "known")
+def test_what_is_no_file_of_people_is_refused(run, sample_images, gallery):
+    done = run("gallery", "import", sample_images / "known", "--model", "sface")
     assert done.code == 2
-    assert done.err == (
-        f"error: {sample_images / 'known'} is a folder: photos are enrolled, not imported\n"
-        f"  hint: Use: facecli enroll {sample_images / 'known'}\n"
-    )
+    assert "is a folder of photos" in done.err
     assert run("gallery", "import", "nobody.zip").code == 1
 
 
@@ -87,9 +84,12 @@ def test_a_flat_folder_of_photos_called_by_name(run, obama, macron, home):
     known.mkdir()
     (known / "Barack Obama.jpg").write_bytes(obama.read_bytes())
     (known / "macron.jpg").write_bytes(macron.read_bytes())
-    assert run("enroll", known, "--gallery", "new.db").code == 0
+    assert run("gallery", "import", known, "--gallery", "new.db", "--dry-run").code == 0
+    assert not (home / "new.db").exists()
+    assert run("gallery", "import", known, "--gallery", "new.db").code == 0
     people = run("people", "list", "--gallery", "new.db", "--format", "jsonl").records
     assert [person["name"] for person in people] == ["Barack Obama", "macron"]
+    assert "2 already enrolled" in run("enroll", known, "--gallery", "new.db").err
 
 
 def test_vectors_of_facecli_itself(run, home, obama, macron):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
+from facecli.cli.enroll import enrol_photos
 from facecli.cli.messages import say, warn
 from facecli.cli.options import Call, chosen, command
 from facecli.cli.people.events import say_event
@@ -29,7 +29,9 @@ def import_(
     source: Annotated[
         Path,
         typer.Argument(
-            metavar="FILE", help="An archive (.zip), or vectors with a name each (.npz, .csv).", show_default=False
+            metavar="FILE|FOLDER",
+            help="An archive (.zip), vectors with a name each (.npz, .csv), or a folder of photos.",
+            show_default=False,
         ),
     ],
     on_conflict: Annotated[
@@ -68,9 +70,16 @@ def import_(
 
     A face that a person has already is not added again. A .npz file holds arrays "embeddings" (N, D) and "names" (N),
     a .csv file columns "name" and "embedding", or "e0", "e1" and so on; either may hold "sources", "qualities" and
-    "model" (.csv: "source", "quality"). Encodings of face_recognition are --model dlib-resnet --raw. Photos, in one
-    folder a person or called NAME.jpg, are enrolled: see "facecli enroll".
+    "model" (.csv: "source", "quality"). Encodings of face_recognition are --model dlib-resnet --raw. A folder of
+    photos, one folder a person or called NAME.jpg as face_recognition wants them, is enrolled photo by photo, as by
+    "facecli enroll", which has options for that.
     """
+    if source.is_dir():
+        if model is not None or raw or other_models or on_conflict != "merge":
+            raise UsageError(
+                f"{source} is a folder of photos", hint="Only --dry-run goes with it; see also: facecli enroll --help"
+            )
+        return enrol_photos(call, [str(source)], dry_run=dry_run)
     from facecli.app import App
     from facecli.cli.output import write_rows
     from facecli.services.gallery_import import OnConflict, import_content
@@ -116,10 +125,6 @@ def _content(stack: ExitStack, source: Path, model: str | None, resolve: Resolve
 
 
 def _refuse_what_is_no_file(source: Path) -> None:
-    if source.is_dir():
-        raise UsageError(
-            f"{source} is a folder: photos are enrolled, not imported", hint=f"Use: facecli enroll {quote(str(source))}"
-        )
     if not source.exists():
         raise InputError(f"{source} does not exist", hint="Check the spelling of the path.", code="not_found")
     if not source.is_file():
