@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from facecli.cli.messages import say, warn
 from facecli.cli.options import Call, command
-from facecli.cli.people.editing import MOST_ID
+from facecli.cli.people.editing import Templates
 from facecli.cli.people.events import say_event
 
 
 @command()
 def drop(
     call: Call,
-    templates: Annotated[
-        list[int],
-        typer.Argument(
-            metavar="TEMPLATE...",
-            min=1,
-            max=MOST_ID,
-            help='Numbers of templates: see "facecli people show NAME".',
-            show_default=False,
-        ),
-    ],
+    templates: Templates,
 ) -> int:
     """Take templates away from whoever has them: they are never searched again, until that is undone.
 

@@ -24,6 +24,18 @@ MOST_ID: Final = 2**63 - 1
 SUGGESTION_COLUMNS = ("cluster", "template", "source", "quality", "within", "between", "nearest")
 
 
+Templates = Annotated[
+    list[int],
+    typer.Argument(
+        metavar="TEMPLATE...",
+        min=1,
+        max=MOST_ID,
+        help='Numbers of templates: see "facecli people show NAME".',
+        show_default=False,
+    ),
+]
+
+
 @command()
 def merge(
     call: Call,
@@ -55,16 +67,7 @@ def merge(
 @command()
 def move(
     call: Call,
-    templates: Annotated[
-        list[int],
-        typer.Argument(
-            metavar="TEMPLATE...",
-            min=1,
-            max=MOST_ID,
-            help='Numbers of templates: see "facecli people show NAME".',
-            show_default=False,
-        ),
-    ],
+    templates: Templates,
     to: Annotated[str, typer.Option("--to", metavar="NAME", help="Whose they are.", show_default=False)],
     new: Annotated[bool, typer.Option("--new", help="Make this person, who is not enrolled yet.")] = False,
 ) -> int:
